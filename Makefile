@@ -1,0 +1,33 @@
+# make demo   a synthetic data set, all experiments on it, and their tables
+# make test   lint and all tests
+# Both need Python >= 3.11 and nothing else; the first call makes the environment in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := --base_dir dataset/demo --result_dir results/demo --epochs 10
+
+.PHONY: demo test lint clean
+
+demo: .venv/run.stamp
+	$(BIN)/python src/make_demo_dataset.py --output_dir dataset/demo
+	$(BIN)/python src/exp_autoencoding.py $(DEMO) --model all
+
+test: lint
+	$(BIN)/pytest -q -n auto
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf dataset/demo results/demo cache/research_features cache/research_models
+
+.venv/run.stamp: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; give one as: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,47 @@
+"""Anomaly detection on machine sounds: models that learn from normal recordings alone.
+
+python src/exp_autoencoding.py --base_dir ./dataset --model all
+"""
+
+import argparse
+import sys
+
+from mimii import cli
+from mimii.models import DETECTORS
+
+SCOPES = {"machine": "each machine", "type": "each SNR and machine type", "all": "everything"}
+SUMMARY = {
+    "auc": "AUC",
+    "pr_auc": "PR-AUC",
+    "num_parameters": "parameters",
+    "training_time_sec": "training [s]",
+}
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.Parser(description=__doc__.splitlines()[0])
+    cli.add_data_options(parser)
+    cli.add_model_options(parser, list(DETECTORS), SCOPES)
+    cli.add_feature_options(parser)
+    cli.add_training_options(parser)
+    cli.add_run_options(parser)
+    cli.add_output_options(parser, "cache/research_features", "cache/research_models", "research_results.csv")
+    return cli.checked(parser, parser.parse_args(argv), DETECTORS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the experiment; returns the exit status."""
+    from mimii import detection
+    from mimii.experiment import make_pools, session
+    from mimii.recordings import split_for_detection
+
+    with session(args, detection.COLUMNS) as lab:
+        recordings = split_for_detection(lab.recordings)
+        pools = lab.usable(make_pools(recordings, args.scope), detection.unusable)
+        tasks = lab.make_tasks(detection.DetectionTask, pools)
+        return lab.run(detection.run, tasks, SUMMARY)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.guarded(lambda: run(parse_args())))

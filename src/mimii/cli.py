@@ -1,0 +1,186 @@
+"""Options that the scripts share, in groups, and how a script ends. Standard library only: ``--help`` is quick."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mimii.errors import UserError
+from mimii.models import Entry
+from mimii.settings import FeatureSettings, TrainingSettings
+
+JOBS_PER_GPU = 4  # small networks leave a GPU idle most of the time, but each process takes memory there
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the defaults that there are."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        return super()._get_help_string(action) if action.default not in (None, False) else action.help
+
+
+class Parser(argparse.ArgumentParser):
+    """Shows each option's default, and answers a wrong one with a single line."""
+
+    def __init__(self, **kwargs):
+        super().__init__(formatter_class=_HelpFormatter, allow_abbrev=False, **kwargs)
+
+    def error(self, message: str):
+        """One line instead of the usage of thirty options."""
+        self.exit(2, f"{self.prog}: error: {message} (--help shows all options)\n")
+
+
+def _number(kind: Callable[[str], float], allowed: Callable[[float], bool], what: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not allowed(value):
+            raise argparse.ArgumentTypeError(f"{text} is not {what}")
+        return value
+
+    return parse
+
+
+positive_int = _number(int, lambda value: value > 0, "a whole number above 0")
+natural = _number(int, lambda value: value >= 0, "a whole number from 0")
+seed_int = _number(int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
+positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
+fraction = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+
+
+def add_data_options(parser: Parser) -> None:
+    """Which recordings."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--base_dir",
+        type=Path,
+        required=True,
+        default=argparse.SUPPRESS,
+        help="MIMII, or a part of it: one SNR, one machine type, one machine",
+    )
+    group.add_argument("--snr", nargs="+", metavar="SNR", help="only these, of 6dB, 0dB, min6dB")
+    group.add_argument("--machine_type", nargs="+", metavar="TYPE", help="only these, of fan, pump, slider, valve")
+    group.add_argument("--machine_id", nargs="+", metavar="ID", help="only these, such as id_00")
+
+
+def add_model_options(parser: Parser, models: Sequence[str], scopes: dict[str, str]) -> None:
+    """Which models, and what each one is trained on; the first scope is the default."""
+    group = parser.add_argument_group("models")
+    group.add_argument(
+        "--model",
+        nargs="+",
+        choices=[*models, "all"],
+        default="all",
+        metavar="MODEL",
+        help=f"all, or one or several of {', '.join(models)}",
+    )
+    group.add_argument(
+        "--scope",
+        choices=list(scopes),
+        default=next(iter(scopes)),
+        help="one model for " + "; ".join(f"{name}: {what}" for name, what in scopes.items()),
+    )
+
+
+def add_feature_options(parser: Parser) -> None:
+    """Log-mel settings and the window."""
+    features = FeatureSettings()
+    group = parser.add_argument_group("features")
+    group.add_argument("--n_mels", type=positive_int, default=features.n_mels, help="mel bands")
+    group.add_argument("--frames", type=positive_int, default=TrainingSettings().frames, help="frames in a window")
+    group.add_argument("--n_fft", type=positive_int, default=features.n_fft, help="FFT length [samples]")
+    group.add_argument(
+        "--hop_length", type=positive_int, default=features.hop_length, help="step between frames [samples]"
+    )
+    group.add_argument(
+        "--power", type=positive_float, default=features.power, help="exponent of the magnitude spectrogram"
+    )
+    group.add_argument("--channel", type=natural, default=features.channel, help="channel that is read, from 0")
+
+
+def add_training_options(parser: Parser) -> None:
+    """Training settings."""
+    training = TrainingSettings()
+    group = parser.add_argument_group("training")
+    group.add_argument("--epochs", type=positive_int, default=training.epochs, help="passes over the data")
+    group.add_argument("--batch_size", type=positive_int, default=training.batch_size, help="windows in a step")
+    group.add_argument("--learning_rate", type=positive_float, default=training.learning_rate, help="of Adam")
+    group.add_argument(
+        "--val_split",
+        type=fraction,
+        default=training.val_split,
+        help="part of the training recordings that is kept for validation",
+    )
+    group.add_argument("--seed", type=seed_int, default=training.seed, help="where all random numbers come from")
+
+
+def add_run_options(parser: Parser) -> None:
+    """Where and how often to run."""
+    group = parser.add_argument_group("run")
+    group.add_argument("--retrain", action="store_true", help="do again what is done already")
+    group.add_argument(
+        "--device",
+        choices=["auto", "cpu", "cuda", "mps"],
+        default="auto",
+        help="auto takes CUDA, then MPS, then the CPU",
+    )
+    group.add_argument(
+        "--jobs", type=positive_int, help=f"processes (default: the cores; at most {JOBS_PER_GPU} train on one GPU)"
+    )
+
+
+def add_output_options(parser: Parser, pickle_dir: str, model_dir: str, output_csv: str) -> None:
+    """Where files go."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--pickle_dir", type=Path, default=Path(pickle_dir), help="cache of features")
+    group.add_argument("--model_dir", type=Path, default=Path(model_dir), help="cache of trained models")
+    group.add_argument(
+        "--result_dir", type=Path, default=Path("results"), help="scores of each recording, loss histories, logs"
+    )
+    group.add_argument(
+        "--output_csv",
+        type=Path,
+        metavar="FILE",
+        help=f"table that rows are appended to (default: {output_csv} in --result_dir)",
+    )
+    parser.set_defaults(default_csv=output_csv)
+
+
+def checked(parser: Parser, args: argparse.Namespace, models: dict[str, Entry]) -> argparse.Namespace:
+    """Fill in what follows from other options, and end the script where options don't fit together."""
+    args.model = list(models) if "all" in args.model else list(dict.fromkeys(args.model))
+    for name in args.model:
+        if args.n_mels < models[name].min_n_mels:
+            parser.error(f"--model {name} needs --n_mels {models[name].min_n_mels} or more, not {args.n_mels}")
+    args.output_csv = args.output_csv or args.result_dir / args.default_csv
+    return args
+
+
+def feature_settings(args: argparse.Namespace) -> FeatureSettings:
+    """The feature options as settings."""
+    return FeatureSettings(**{name: getattr(args, name) for name in FeatureSettings.__dataclass_fields__})
+
+
+def training_settings(args: argparse.Namespace) -> TrainingSettings:
+    """The window and training options as settings."""
+    return TrainingSettings(**{name: getattr(args, name) for name in TrainingSettings.__dataclass_fields__})
+
+
+def guarded(script: Callable[[], int]) -> int:
+    """Run a script's work; what a user can mend, and Ctrl-C, end it with one line.
+
+    Returns
+    -------
+    int
+        Exit status: the script's own, 2 for what a user can mend, 130 for Ctrl-C.
+    """
+    try:
+        return script()
+    except UserError as error:
+        print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. What is done is kept; give the same command again to go on.", file=sys.stderr)
+        return 130

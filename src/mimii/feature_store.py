@@ -1,0 +1,174 @@
+"""The features of machines: extracted once, in parallel, and kept as a pickle a machine."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from mimii import cache
+from mimii.audio import RecordingError, read_channel
+from mimii.features import Features, log_mel, mel_filter_bank
+from mimii.parallel import in_parallel
+from mimii.recordings import MACHINE, fingerprint, machine_name
+from mimii.settings import FeatureSettings
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1  # raise it when log_mel or the content of a feature file changes
+_CHUNK = 16  # recordings that a worker is handed at once
+
+
+# the frames and the sample rate of a recording, or None and why it can't be used
+_Extracted: TypeAlias = tuple[np.ndarray, int] | tuple[None, str]
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some recordings of a machine: those from number ``start`` on."""
+
+    machine: int
+    start: int
+    paths: list[str]
+    settings: FeatureSettings
+
+
+class FeatureStore:
+    """Extracts and loads the features of machines.
+
+    Parameters
+    ----------
+    directory : Path
+        Where the pickles are.
+    settings : FeatureSettings
+    """
+
+    def __init__(self, directory: Path, settings: FeatureSettings):
+        self.directory = directory
+        self.settings = settings
+
+    def path(self, machine: pd.DataFrame) -> Path:
+        """The pickle of a machine's recordings; its name changes with every recording and every setting."""
+        facts = {"format": FORMAT, "settings": asdict(self.settings), "recordings": fingerprint(machine)}
+        name = machine_name(machine[MACHINE].iloc[0]).replace(" ", "_")
+        return self.directory / f"{name}_{cache.digest(facts)}.pickle"
+
+    def load(self, machine: pd.DataFrame) -> Features:
+        """Features of one machine's recordings, less those that could not be used.
+
+        Raises
+        ------
+        FileNotFoundError
+            They have not been extracted.
+        mimii.cache.CacheError
+            The file can't be used.
+        """
+        path = self.path(machine)
+        content = cache.load_pickle(path)
+        try:
+            reasons = {machine["path"].iloc[number]: reason for number, reason in content["left_out"].items()}
+            features = Features(
+                frames=content["frames"],
+                offsets=content["offsets"],
+                recordings=machine[~machine["path"].isin(reasons)].reset_index(drop=True),
+                left_out=reasons,
+                sample_rate=content["sample_rate"],
+            )
+            whole = len(features.offsets) == len(features.recordings) + 1
+            whole &= features.frames.shape == (features.offsets[-1], self.settings.n_mels)
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise cache.CacheError(f"{path.name}: {error!r}") from error
+        if not whole:
+            raise cache.CacheError(f"{path.name}: its lengths do not fit its recordings")
+        return features
+
+    def extract(self, machines: Sequence[pd.DataFrame], jobs: int) -> None:
+        """Make the pickles that are missing, and say which recordings could not be used.
+
+        Parameters
+        ----------
+        machines : sequence of pd.DataFrame
+            The recordings of each machine.
+        jobs : int > 0
+            Processes.
+        """
+        from tqdm import tqdm
+
+        left_out: dict[str, str] = {}
+        missing = []
+        for machine in machines:
+            try:
+                left_out |= self.load(machine).left_out
+            except FileNotFoundError:
+                missing.append(machine)
+            except cache.CacheError as error:
+                log.warning("The feature file %s: it is made again.", error)
+                missing.append(machine)
+
+        chunks = [
+            _Chunk(number, start, machine["path"].iloc[start : start + _CHUNK].tolist(), self.settings)
+            for number, machine in enumerate(missing)
+            for start in range(0, len(machine), _CHUNK)
+        ]
+        outstanding = Counter(chunk.machine for chunk in chunks)
+        results: dict[int, dict[int, _Extracted]] = {number: {} for number in outstanding}
+        if missing:
+            count = sum(map(len, missing))
+            log.info("Extracting log-mel features: %d recordings, %d machine(s).", count, len(missing))
+            with tqdm(total=count, desc="features", unit="rec", disable=None, leave=False) as progress:
+                for chunk, extracted in in_parallel(_extract_chunk, chunks, jobs):
+                    results[chunk.machine] |= {chunk.start + place: result for place, result in enumerate(extracted)}
+                    progress.update(len(extracted))
+                    outstanding[chunk.machine] -= 1
+                    if not outstanding[chunk.machine]:
+                        left_out |= self._save(missing[chunk.machine], results.pop(chunk.machine))
+        for path, reason in left_out.items():
+            log.warning("Left out: %s %s.", path, reason)
+
+    def _save(self, machine: pd.DataFrame, results: dict[int, _Extracted]) -> dict[str, str]:
+        """Write a machine's pickle; returns the paths and reasons of what is left out of it."""
+        rates = Counter(rate for frames, rate in results.values() if frames is not None)
+        sample_rate = rates.most_common(1)[0][0] if rates else 0
+        frames, left_out = [], {}
+        for number in range(len(machine)):
+            recording, fact = results[number]
+            if recording is None:
+                left_out[number] = fact
+            elif fact != sample_rate:
+                left_out[number] = f"has {fact} Hz, but most recordings of its machine have {sample_rate} Hz"
+            else:
+                frames.append(recording)
+        if sample_rate:
+            bank = mel_filter_bank(sample_rate, self.settings.n_fft, self.settings.n_mels)
+            if empty := int((bank.max(axis=1) == 0).sum()):
+                log.warning(
+                    "%d of %d mel bands hold no FFT bin at %d Hz and are constant: raise --n_fft or lower --n_mels.",
+                    empty,
+                    self.settings.n_mels,
+                    sample_rate,
+                )
+        content = {
+            "frames": np.concatenate([np.empty((0, self.settings.n_mels), dtype=np.float32), *frames]),
+            "offsets": np.cumsum([0, *map(len, frames)], dtype=np.int64),
+            "sample_rate": sample_rate,
+            "left_out": left_out,
+        }
+        cache.save_pickle(self.path(machine), content)
+        return {machine["path"].iloc[number]: reason for number, reason in left_out.items()}
+
+
+def _extract_chunk(chunk: _Chunk) -> tuple[_Chunk, list[_Extracted]]:
+    results = []
+    for path in chunk.paths:
+        try:
+            signal, sample_rate = read_channel(Path(path), chunk.settings.channel)
+            if len(signal) < chunk.settings.n_fft:
+                raise RecordingError(f"is too short: {len(signal)} samples, where --n_fft is {chunk.settings.n_fft}")
+            results.append((log_mel(signal, sample_rate, chunk.settings), sample_rate))
+        except RecordingError as error:
+            results.append((None, str(error)))
+    return chunk, results

@@ -1,0 +1,214 @@
+"""Log-mel frames of recordings, and windows of them.
+
+The frames of all recordings of a machine are one array, and a window is a place in it: the matrix of stacked
+windows, ``frames`` times as large, is never built.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from mimii.errors import UserError
+from mimii.settings import FeatureSettings
+
+_BLOCK = 4096  # frames that are worked on at once: bounds the memory that a recording of hours takes
+
+
+@lru_cache(maxsize=4)
+def mel_filter_bank(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
+    """Slaney's mel filter bank, as librosa makes it.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_mels, 1 + n_fft // 2), dtype=float32]
+    """
+    import warnings
+
+    from librosa.filters import mel
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # bands without an FFT bin: feature_store says it once, not every worker
+        return mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels)
+
+
+def log_mel(signal: np.ndarray, sample_rate: int, settings: FeatureSettings) -> np.ndarray:
+    """Log-mel frames of a signal, by the formula of the MIMII authors: ``20 / power * log10(mel + epsilon)``.
+
+    ``mel`` is the mel spectrogram of librosa (Hann window, centred frames, zeros beyond the ends, Slaney's filter
+    bank) of the magnitudes to the ``power``; epsilon is that of float64. The FFT is taken in float64, as librosa
+    does: in float32, bands far below the loudest one would be rounding noise.
+
+    Parameters
+    ----------
+    signal : np.ndarray [shape=(n_samples,), dtype=float32]
+        At least one sample.
+    sample_rate : int > 0
+        [Hz]
+    settings : FeatureSettings
+
+    Returns
+    -------
+    np.ndarray [shape=(n_frames, n_mels), dtype=float32]
+        [dB]; for an even ``n_fft``, ``n_frames = 1 + n_samples // hop_length``.
+    """
+    from scipy.fft import rfft
+    from scipy.signal.windows import hann
+
+    n_fft = settings.n_fft
+    window = hann(n_fft, sym=False)
+    mel_weights = mel_filter_bank(sample_rate, n_fft, settings.n_mels).T  # (1 + n_fft // 2, n_mels)
+    padded = np.pad(signal, n_fft // 2)
+    segments = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[:: settings.hop_length]  # (n_frames, n_fft)
+
+    frames = np.empty((len(segments), settings.n_mels), dtype=np.float32)
+    for start in range(0, len(segments), _BLOCK):
+        spectrum = rfft(segments[start : start + _BLOCK] * window)  # (block, n_fft) -> (block, 1 + n_fft // 2)
+        energy = (spectrum.real**2 + spectrum.imag**2) ** (settings.power / 2)
+        frames[start : start + _BLOCK] = energy.astype(np.float32) @ mel_weights  # -> (block, n_mels)
+    np.log10(frames + np.float32(np.finfo(np.float64).eps), out=frames)
+    frames *= np.float32(20 / settings.power)
+    return frames
+
+
+@dataclass(eq=False)
+class Features:
+    """The log-mel frames of some recordings.
+
+    Attributes
+    ----------
+    frames : np.ndarray [shape=(total frames, n_mels), dtype=float32]
+        [dB], one recording after the other.
+    offsets : np.ndarray [shape=(n_recordings + 1,), dtype=int64]
+        Recording i is at ``frames[offsets[i] : offsets[i + 1]]``.
+    recordings : pd.DataFrame [n_recordings rows]
+        Which they are.
+    left_out : dict of str to str
+        The path of each recording that could not be used, and why.
+    sample_rate : int
+        [Hz], of all of them.
+    """
+
+    frames: np.ndarray
+    offsets: np.ndarray
+    recordings: pd.DataFrame
+    left_out: dict[str, str]
+    sample_rate: int
+
+    def windows(self, length: int, chosen: np.ndarray) -> "Windows":
+        """The windows of some recordings: ``length`` consecutive frames of one recording, one from each frame on.
+
+        Parameters
+        ----------
+        length : int > 0
+            Frames in a window.
+        chosen : np.ndarray [shape=(n_recordings,), dtype=bool]
+            Which recordings; one of fewer than ``length`` frames has no window.
+        """
+        counts = np.maximum(np.diff(self.offsets) - length + 1, 0)[chosen]
+        begins = self.offsets[:-1][chosen]
+        starts = [np.arange(begin, begin + count) for begin, count in zip(begins, counts, strict=True)]
+        return Windows(
+            frames=self.frames,
+            starts=np.concatenate([np.empty(0, dtype=np.int64), *starts]),
+            recording=np.repeat(np.flatnonzero(chosen), counts),
+            length=length,
+        )
+
+    @staticmethod
+    def concatenate(parts: Sequence["Features"]) -> "Features":
+        """The features of several machines as one; those of a single machine are not copied.
+
+        Raises
+        ------
+        UserError
+            The sample rates differ: the same mel band would mean another frequency.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        if len(rates := {part.sample_rate for part in parts}) > 1:
+            rates = ", ".join(f"{rate} Hz" for rate in sorted(rates))
+            raise UserError(f"machines of different sample rates ({rates}) can't share a model; use --scope machine")
+        sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+        return Features(
+            frames=np.concatenate([part.frames for part in parts]),
+            offsets=np.concatenate([[0], np.cumsum(sizes)]),
+            recordings=pd.concat([part.recordings for part in parts], ignore_index=True),
+            left_out={path: reason for part in parts for path, reason in part.left_out.items()},
+            sample_rate=parts[0].sample_rate,
+        )
+
+
+@dataclass(eq=False)
+class Windows:
+    """Windows as places in an array of frames.
+
+    Attributes
+    ----------
+    frames : np.ndarray [shape=(total frames, n_mels), dtype=float32]
+    starts : np.ndarray [shape=(n_windows,), dtype=int64]
+        The first frame of each window.
+    recording : np.ndarray [shape=(n_windows,), dtype=int64]
+        The recording that each window is of.
+    length : int
+        Frames in a window.
+    """
+
+    frames: np.ndarray
+    starts: np.ndarray
+    recording: np.ndarray
+    length: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def take(self, indices: np.ndarray) -> "Windows":
+        """Some of the windows, over the same frames."""
+        return Windows(self.frames, self.starts[indices], self.recording[indices], self.length)
+
+    def gather(self) -> np.ndarray:
+        """The windows themselves, stacked: for a few thousand of them.
+
+        Returns
+        -------
+        np.ndarray [shape=(n_windows, length, n_mels), dtype=float32]
+            Frame-major: flattened, frame t is at ``n_mels * t : n_mels * (t + 1)``, as the MIMII authors have it.
+        """
+        return self.frames[self.starts[:, None] + np.arange(self.length)]  # (n,) -> (n, length, n_mels)
+
+    def band_statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of each mel band over the frames that the windows touch.
+
+        Returns
+        -------
+        mean, std : np.ndarray [shape=(n_mels,), dtype=float32]
+            [dB]; a band that never changes has a standard deviation of 1, so that it can be divided by.
+        """
+        touched = np.zeros(len(self.frames), dtype=bool)
+        for step in range(self.length):
+            touched[self.starts + step] = True
+        places = np.flatnonzero(touched)
+        # block by block: a float64 copy of all frames would be the largest array of a run
+        blocks = [places[start : start + _BLOCK] for start in range(0, len(places), _BLOCK)]
+        mean = sum(self.frames[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(places)
+        variance = sum(((self.frames[block] - mean) ** 2).sum(axis=0) for block in blocks) / len(places)
+        std = np.sqrt(variance)
+        std[std < 1e-6] = 1
+        return mean.astype(np.float32), std.astype(np.float32)
+
+    def mean_by_recording(self, values: np.ndarray) -> pd.Series:
+        """Mean over each recording's windows.
+
+        Parameters
+        ----------
+        values : np.ndarray [shape=(n_windows,)]
+            A value for each window.
+
+        Returns
+        -------
+        pd.Series
+            The means in float64, by the number of the recording.
+        """
+        return pd.Series(values, dtype=np.float64).groupby(self.recording).mean()

@@ -1,0 +1,87 @@
+"""The registry of models, and the function that makes one of them.
+
+A new model is one class in this package and one line here; the ``--model`` choices, the README's table and the
+tests of every model follow.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mimii.models.base import Detector
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the registry.
+
+    Attributes
+    ----------
+    module, name : str
+        Where the class is; it is imported when it is needed, which keeps ``--help`` quick.
+    summary : str
+        A few words for tables.
+    min_n_mels : int
+        The fewest mel bands that it can take.
+    is_network : bool
+        A `mimii.models.network.Network`, trained in epochs on any device; the others are detectors of their own.
+    """
+
+    module: str
+    name: str
+    summary: str
+    min_n_mels: int = 1
+    is_network: bool = True
+
+
+DETECTORS = {
+    "simple_ae": Entry("autoencoders", "SimpleAE", "dense autoencoder 64-8-64"),
+    "deep_ae": Entry("autoencoders", "DeepAE", "dense autoencoder 128-64-32-16-32-64-128"),
+    "vae": Entry("autoencoders", "VAE", "variational autoencoder, latent 16"),
+    "conv_ae": Entry("autoencoders", "ConvAE", "2-D convolutions, bottleneck 32", min_n_mels=8),
+    "lstm_ae": Entry("autoencoders", "LSTMAE", "LSTM encoder and decoder over the frames"),
+    "attention_ae": Entry("autoencoders", "AttentionAE", "self-attention over the frames"),
+    "residual_ae": Entry("autoencoders", "ResidualAE", "dense residual blocks"),
+    "denoising_ae": Entry("autoencoders", "DenoisingAE", "noise and dropout while training"),
+    "ss_ae": Entry("autoencoders", "SpectralShapeAE", "spectral shape on a small shared basis"),
+    "isolation_forest": Entry("classical", "IsolationForestDetector", "scikit-learn, 100 trees", is_network=False),
+    "one_class_svm": Entry("classical", "OneClassSVMDetector", "scikit-learn, RBF kernel", is_network=False),
+}
+
+
+def list_models() -> list[str]:
+    """Names of all anomaly detection models, in the order of tables."""
+    return list(DETECTORS)
+
+
+def create_model(name: str, *, n_mels: int = 64, frames: int = 5, device: str = "cpu") -> "Detector":
+    """Make an unfitted detector.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_models`.
+    n_mels, frames : int > 0
+        Shape of a window, (frames, n_mels).
+    device : str
+        Where a network runs: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+
+    Raises
+    ------
+    ValueError
+        No such model, or one that can't take windows of this shape.
+    """
+    import importlib
+
+    if name not in DETECTORS:
+        raise ValueError(f"unknown model {name!r}; there are {', '.join(DETECTORS)}")
+    entry = DETECTORS[name]
+    if n_mels < entry.min_n_mels:
+        raise ValueError(f"{name} needs n_mels >= {entry.min_n_mels}, not {n_mels}")
+    model = getattr(importlib.import_module(f"mimii.models.{entry.module}"), entry.name)
+
+    if entry.is_network:
+        from mimii.models.network import NetworkDetector
+
+        return NetworkDetector(name, model, n_mels, frames, device)
+    return model(name, n_mels, frames, device)

@@ -1,0 +1,233 @@
+"""Autoencoders: they learn to reconstruct normal windows, and score with the error of the reconstruction.
+
+Each takes ``n_mels`` and ``frames``, and its ``forward`` gives the reconstruction of the standardised windows,
+(B, frames, n_mels) -> (B, frames, n_mels).
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mimii.models.encoders import (
+    AttentionEncoder,
+    ConvEncoder,
+    LSTMEncoder,
+    ResidualBlock,
+    SpectralShapeEncoder,
+    dense,
+)
+from mimii.models.network import Network
+
+
+class Autoencoder(Network):
+    """What all autoencoders share: mean squared error as loss and as score."""
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """Standardised windows to their reconstruction: (B, frames, n_mels) -> the same."""
+        raise NotImplementedError
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        """Standardise and reconstruct: (B, frames, n_mels) -> the same."""
+        return self.reconstruct(self.standardise(windows))
+
+    def loss(self, windows: torch.Tensor) -> torch.Tensor:
+        """Mean squared error of a batch, a scalar."""
+        x = self.standardise(windows)
+        return functional.mse_loss(self.reconstruct(x), x)
+
+    def score(self, windows: torch.Tensor) -> torch.Tensor:
+        """Mean squared error of each window: (B, frames, n_mels) -> (B,)."""
+        x = self.standardise(windows)
+        return (self.reconstruct(x) - x).square().mean(dim=(1, 2))
+
+
+class DenseAE(Autoencoder):
+    """Dense layers over the flattened window; the base of the plain ones."""
+
+    hidden: tuple[int, ...]
+
+    def __init__(self, n_mels: int, frames: int):
+        super().__init__(n_mels, frames)
+        inputs = n_mels * frames
+        self.layers = dense(inputs, *self.hidden, inputs)
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, M) -> (B, T*M) -> (B, T, M)."""
+        return self.layers(x.flatten(1)).view_as(x)
+
+
+class SimpleAE(DenseAE):
+    """Dense 64-8-64."""
+
+    hidden = (64, 8, 64)
+
+
+class DeepAE(DenseAE):
+    """Dense 128-64-32-16-32-64-128."""
+
+    hidden = (128, 64, 32, 16, 32, 64, 128)
+
+
+class VAE(Autoencoder):
+    """Variational autoencoder (Kingma and Welling, 2014): dense 128-64, latent 16, mirrored.
+
+    It samples while it is trained and takes the mean of the posterior otherwise: noise has no place in a score.
+
+    Parameters
+    ----------
+    kl_weight : float >= 0
+        Weight of the KL divergence, the mean over the latent elements, beside the mean squared error, the mean
+        over the window's elements. The evidence lower bound of a decoder with unit variance has
+        ``2 * latent / (frames * n_mels)``, which is 0.1 for windows of 5 x 64.
+    """
+
+    latent = 16
+
+    def __init__(self, n_mels: int, frames: int, kl_weight: float = 0.1):
+        super().__init__(n_mels, frames)
+        inputs = n_mels * frames
+        self.kl_weight = kl_weight
+        self.encoder = nn.Sequential(dense(inputs, 128, 64), nn.ReLU())
+        self.posterior = nn.Linear(64, 2 * self.latent)  # mean and log variance
+        self.decoder = dense(self.latent, 64, 128, inputs)
+
+    def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and log variance of the posterior: (B, T, M) -> 2 x (B, latent)."""
+        mean, log_variance = self.posterior(self.encoder(x.flatten(1))).chunk(2, dim=1)
+        return mean, log_variance
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """Decode the mean of the posterior."""
+        mean, _ = self.encode(x)
+        return self.decoder(mean).view_as(x)
+
+    def loss(self, windows: torch.Tensor) -> torch.Tensor:
+        """Reconstruction and weighted KL divergence from the standard normal, both as means per element."""
+        x = self.standardise(windows)
+        mean, log_variance = self.encode(x)
+        code = mean
+        if self.training:
+            code = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+        return functional.mse_loss(self.decoder(code).view_as(x), x) + self.kl_weight * divergence
+
+
+class ConvAE(Autoencoder):
+    """2-D convolutions over (frames, mels), a bottleneck of 32, and transposed convolutions back."""
+
+    bottleneck = 32
+
+    def __init__(self, n_mels: int, frames: int):
+        super().__init__(n_mels, frames)
+        self.encoder = ConvEncoder(n_mels, frames)
+        self.inner = (self.encoder.channels[-1], *self.encoder.shapes[-1])  # (C, t, m)
+        size = self.inner[0] * self.inner[1] * self.inner[2]
+        self.squeeze = nn.Linear(size, self.bottleneck)
+        self.expand = nn.Linear(self.bottleneck, size)
+
+        channels, strides, shapes = self.encoder.channels, self.encoder.strides, self.encoder.shapes
+        layers: list[nn.Module] = []
+        for place in reversed(range(len(strides))):
+            # a stride of 2 maps 2n - 1 and 2n rows to n: the padding says which of them to go back to
+            padding = tuple(
+                size - ((inner - 1) * stride + 1)
+                for size, inner, stride in zip(shapes[place], shapes[place + 1], strides[place], strict=True)
+            )
+            layers += [
+                nn.ReLU(),
+                nn.ConvTranspose2d(
+                    channels[place + 1], channels[place], 3, strides[place], padding=1, output_padding=padding
+                ),
+            ]
+        self.decoder = nn.Sequential(*layers)
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """Through the bottleneck and back."""
+        code = self.squeeze(self.encoder(x).flatten(1))  # (B, T, M) -> (B, C, t, m) -> (B, 32)
+        return self.decoder(self.expand(code).unflatten(1, self.inner)).squeeze(1)  # -> (B, 1, T, M) -> (B, T, M)
+
+
+class LSTMAE(Autoencoder):
+    """LSTM encoder and decoder over the frames (Malhotra et al., 2016), hidden 64, 2 layers."""
+
+    def __init__(self, n_mels: int, frames: int):
+        super().__init__(n_mels, frames)
+        self.encoder = LSTMEncoder(n_mels)
+        hidden = self.encoder.hidden
+        self.decoder = nn.LSTM(hidden, hidden, self.encoder.layers, batch_first=True)
+        self.output = nn.Linear(hidden, n_mels)
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """The decoder is shown the code at each frame."""
+        code = self.encoder(x).unsqueeze(1).expand(-1, self.frames, -1)  # (B, H) -> (B, T, H)
+        states, _ = self.decoder(code)
+        return self.output(states)  # (B, T, H) -> (B, T, M)
+
+
+class AttentionAE(Autoencoder):
+    """Self-attention over the frames as tokens, a bottleneck of 8 values a frame, and attention back."""
+
+    bottleneck = 8
+
+    def __init__(self, n_mels: int, frames: int):
+        super().__init__(n_mels, frames)
+        self.encoder = AttentionEncoder(n_mels, frames)
+        self.squeeze = nn.Linear(self.encoder.width, self.bottleneck)
+        self.decoder = AttentionEncoder(self.bottleneck, frames, layers=1)
+        self.output = nn.Linear(self.decoder.width, n_mels)
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, M) -> (B, T, 8) -> (B, T, M)."""
+        return self.output(self.decoder(self.squeeze(self.encoder(x))))
+
+
+class ResidualAE(Autoencoder):
+    """Dense residual blocks 128-64-16-64-128."""
+
+    hidden = (128, 64, 16, 64, 128)
+
+    def __init__(self, n_mels: int, frames: int):
+        super().__init__(n_mels, frames)
+        inputs = n_mels * frames
+        widths = (inputs, *self.hidden)
+        self.blocks = nn.Sequential(
+            *(ResidualBlock(width, next_width) for width, next_width in pairwise(widths)),
+            nn.Linear(self.hidden[-1], inputs),
+        )
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, M) -> (B, T*M) -> (B, T, M)."""
+        return self.blocks(x.flatten(1)).view_as(x)
+
+
+class DenoisingAE(Autoencoder):
+    """Denoising autoencoder (Vincent et al., 2008): Gaussian noise and dropout while training, clean target."""
+
+    noise = 0.3  # standard deviations of a mel band
+    dropout = 0.1
+
+    def __init__(self, n_mels: int, frames: int):
+        super().__init__(n_mels, frames)
+        inputs = n_mels * frames
+        self.layers = nn.Sequential(nn.Dropout(self.dropout), dense(inputs, 128, 64, 16, 64, 128, inputs))
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, M) -> (B, T*M) -> (B, T, M), from a noisy input while training."""
+        seen = x + self.noise * torch.randn_like(x) if self.training else x
+        return self.layers(seen.flatten(1)).view_as(x)
+
+
+class SpectralShapeAE(Autoencoder):
+    """Spectral shape autoencoder: each frame by shared weights, all frames on a small basis and back."""
+
+    def __init__(self, n_mels: int, frames: int):
+        super().__init__(n_mels, frames)
+        self.encoder = SpectralShapeEncoder(n_mels, frames)
+        self.output = nn.Linear(self.encoder.width, n_mels)
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """Back through the same basis, then each frame by shared weights."""
+        values = self.encoder(x) @ self.encoder.unit_basis().T  # (B, R) -> (B, T*W)
+        return self.output(values.unflatten(1, (self.frames, -1)))  # (B, T, W) -> (B, T, M)

@@ -1,0 +1,91 @@
+"""The contract of every detector."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mimii.features import Windows
+from mimii.settings import TrainingSettings
+
+
+@dataclass
+class History:
+    """What happened while a model was trained.
+
+    Attributes
+    ----------
+    train_loss, val_loss : list of float, one an epoch
+        Mean over the windows. ``val_loss`` is empty where no recording could be spared for validation; both are
+        where a model knows no epochs.
+    training_time_sec : float
+        Wall time of the fit, less the time spent waiting for others to measure their latency [s].
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    training_time_sec: float = 0.0
+
+
+class Detector(ABC):
+    """Learns normal windows, and scores others: the higher, the more anomalous.
+
+    Parameters
+    ----------
+    name : str
+        The model's name in the registry.
+    n_mels, frames : int > 0
+        Shape of a window, (frames, n_mels).
+    device : str
+        Where it runs; detectors that know only the CPU ignore it.
+
+    Attributes
+    ----------
+    variant : str
+        Which algorithm it took, where that depends on the amount of data; else empty.
+    """
+
+    def __init__(self, name: str, n_mels: int, frames: int, device: str = "cpu"):
+        self.name = name
+        self.n_mels = n_mels
+        self.frames = frames
+        self.device = device
+        self.variant = ""
+
+    @abstractmethod
+    def fit(
+        self,
+        windows: Windows,
+        validation: Windows | None,
+        settings: TrainingSettings,
+        *,
+        seed: int,
+        give_way: Callable[[], float] = lambda: 0.0,
+    ) -> History:
+        """Learn from normal windows; see `mimii.training.train`."""
+
+    @abstractmethod
+    def score_windows(self, windows: Windows) -> np.ndarray:
+        """Score of each window: np.ndarray [shape=(n_windows,)]."""
+
+    @property
+    @abstractmethod
+    def num_parameters(self) -> int:
+        """How many numbers were fitted to the data and are kept."""
+
+    @abstractmethod
+    def save(self, path: Path, facts: dict[str, Any]) -> None:
+        """Write the fitted model to ``path``, with facts about its training (numbers, strings, lists)."""
+
+    @abstractmethod
+    def load(self, path: Path) -> dict[str, Any]:
+        """Take over the fitted model in ``path``; gives the facts back.
+
+        Raises
+        ------
+        mimii.cache.CacheError
+            The file is not one that `save` wrote, or is of another model.
+        """

@@ -1,0 +1,132 @@
+"""Encoders: from a standardised window (B, frames, n_mels) to a code.
+
+Autoencoders and classifiers of the same family share them.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+def dense(*widths: int) -> nn.Sequential:
+    """Linear layers of these widths with a ReLU between each two of them."""
+    layers: list[nn.Module] = []
+    for width, next_width in pairwise(widths):
+        layers += [nn.Linear(width, next_width), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class ConvEncoder(nn.Module):
+    """Three strided 2-D convolutions over (frames, mels): (B, frames, n_mels) -> (B, channels, *shapes[-1]).
+
+    Parameters
+    ----------
+    n_mels : int >= 8
+        Each convolution halves the mel axis; below 8 bands nothing would be left to halve.
+    frames : int >= 1
+
+    Attributes
+    ----------
+    shapes : list of (int, int)
+        (frames, mels) before the first convolution and after each one.
+    """
+
+    channels = (1, 8, 16, 32)
+    strides = ((1, 2), (2, 2), (2, 2))
+
+    def __init__(self, n_mels: int, frames: int):
+        super().__init__()
+        if n_mels < 8:
+            raise ValueError(f"a convolutional network needs n_mels >= 8, not {n_mels}")
+        layers: list[nn.Module] = []
+        self.shapes = [(frames, n_mels)]
+        for inputs, outputs, (time_step, mel_step) in zip(
+            self.channels[:-1], self.channels[1:], self.strides, strict=True
+        ):
+            layers += [nn.Conv2d(inputs, outputs, 3, (time_step, mel_step), padding=1), nn.ReLU()]
+            rows, columns = self.shapes[-1]
+            self.shapes.append((-(-rows // time_step), -(-columns // mel_step)))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Convolve a window as a picture of one channel."""
+        return self.layers(x.unsqueeze(1))  # (B, T, M) -> (B, 1, T, M) -> (B, C, t, m)
+
+
+class LSTMEncoder(nn.Module):
+    """LSTM over the frames; the code is its last hidden state: (B, frames, n_mels) -> (B, hidden)."""
+
+    hidden = 64
+    layers = 2
+
+    def __init__(self, n_mels: int):
+        super().__init__()
+        self.lstm = nn.LSTM(n_mels, self.hidden, self.layers, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Read the frames in order."""
+        _, (hidden, _) = self.lstm(x)
+        return hidden[-1]  # (layers, B, H) -> (B, H)
+
+
+class AttentionEncoder(nn.Module):
+    """Self-attention with the frames as tokens: (B, frames, n_mels) -> (B, frames, width).
+
+    A transformer encoder (Vaswani et al., 2017) with learned positions.
+    """
+
+    width = 64
+
+    def __init__(self, n_mels: int, frames: int, layers: int = 2):
+        super().__init__()
+        self.embed = nn.Linear(n_mels, self.width)
+        self.positions = nn.Parameter(0.02 * torch.randn(frames, self.width))
+        layer = nn.TransformerEncoderLayer(
+            self.width, nhead=4, dim_feedforward=2 * self.width, dropout=0.0, activation="gelu", batch_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Let each frame look at all frames of the window."""
+        return self.layers(self.embed(x) + self.positions)  # (B, T, M) -> (B, T, W)
+
+
+class ResidualBlock(nn.Module):
+    """Two dense layers beside a shortcut, which is a projection where the width changes (He et al., 2016)."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(), nn.Linear(outputs, outputs))
+        self.shortcut = nn.Identity() if inputs == outputs else nn.Linear(inputs, outputs, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, inputs) -> (B, outputs)."""
+        return functional.relu(self.shortcut(x) + self.body(x))
+
+
+class SpectralShapeEncoder(nn.Module):
+    """Spectral shape: each frame alone, then all frames on a small basis: (B, frames, n_mels) -> (B, rank).
+
+    A shared LayerNorm, Linear and GELU see each frame; the values of all frames are projected onto a learnable
+    basis of unit vectors; LayerNorm, Linear and GELU make the code.
+    """
+
+    width = 64
+    rank = 32
+
+    def __init__(self, n_mels: int, frames: int):
+        super().__init__()
+        self.frame = nn.Sequential(nn.LayerNorm(n_mels), nn.Linear(n_mels, self.width), nn.GELU())
+        self.basis = nn.Parameter(torch.randn(frames * self.width, self.rank))
+        self.code = nn.Sequential(nn.LayerNorm(self.rank), nn.Linear(self.rank, self.rank), nn.GELU())
+
+    def unit_basis(self) -> torch.Tensor:
+        """The basis with columns of length 1: (frames * width, rank)."""
+        return functional.normalize(self.basis, dim=0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Give the code of a window."""
+        values = self.frame(x).flatten(1)  # (B, T, M) -> (B, T, W) -> (B, T*W)
+        return self.code(values @ self.unit_basis())  # (B, T*W) -> (B, R)

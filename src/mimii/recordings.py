@@ -1,0 +1,208 @@
+"""Finds recordings, reads their labels from the layout, and splits them."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mimii.errors import UserError
+
+MACHINE = ["snr", "machine_type", "machine_id"]
+LABELS = ("normal", "abnormal")
+LAYOUT = "<snr>/<machine_type>/<machine_id>/{normal,abnormal}/*.wav"
+
+# 6dB, 0dB, min6dB as 7z.sh names them; 6_dB_fan, -6_dB_fan as the archives unpack by themselves
+_SNR = re.compile(r"(?P<minus>-|min)?_?(?P<decibels>\d+)_?dB(?:_(?P<machine_type>.+))?", re.IGNORECASE)
+
+
+def find_recordings(base_dir: Path) -> pd.DataFrame:
+    """Find every machine below a directory: a directory with wavs in ``normal/`` or ``abnormal/``.
+
+    The machine's own directory names its ID, the one above its type, and the nearest one above that reads like
+    a signal-to-noise ratio its SNR. Those may lie above ``base_dir``, so that it can point at all of MIMII, at
+    one SNR, at one type or at one machine.
+
+    Parameters
+    ----------
+    base_dir : Path
+        Where to look; symbolic links are followed.
+
+    Returns
+    -------
+    pd.DataFrame
+        A row a recording, sorted by machine, label and name, with the columns
+
+        - path : str, absolute
+        - snr : str, ``6dB``, ``0dB``, ``min6dB`` ..., empty where the path has none
+        - machine_type, machine_id : str
+        - label : str, ``normal`` or ``abnormal``
+        - name : str, the file name
+        - size : int [bytes], mtime : int [ns]; with the name they tell a recording from its changed version
+
+    Raises
+    ------
+    UserError
+        The directory is missing, has no recordings, or holds the same machine twice.
+    """
+    if not base_dir.is_dir():
+        what = "is not a directory" if base_dir.exists() else "does not exist"
+        raise UserError(f"--base_dir {base_dir} {what}: give the directory that holds {LAYOUT}")
+
+    rows = []
+    homes: dict[tuple[str, str, str], Path] = {}
+    for directory in _walk(base_dir.resolve()):
+        if directory.name not in LABELS:
+            continue
+        machine = parse_machine(directory.parent)
+        recordings = [
+            (entry.path, *machine, directory.name, entry.name, *_size_and_time(entry))
+            for entry in os.scandir(directory)
+            if entry.name.lower().endswith(".wav") and not entry.name.startswith(".")
+        ]
+        if recordings and homes.setdefault(machine, directory.parent) != directory.parent:
+            raise UserError(
+                f"{homes[machine]} and {directory.parent} are both machine '{machine_name(machine)}': "
+                "point --base_dir at one of the two data sets, or remove the one you do not need"
+            )
+        rows += recordings
+
+    if not rows:
+        raise UserError(f"no recordings of the layout {LAYOUT} below {base_dir}; found {_contents(base_dir)}")
+    table = pd.DataFrame(rows, columns=["path", *MACHINE, "label", "name", "size", "mtime"])
+    return table.sort_values([*MACHINE, "label", "name"], ignore_index=True)
+
+
+def _walk(base: Path) -> Iterable[Path]:
+    """All directories from ``base`` down, each real one once, though links may form loops."""
+    seen = set()
+    for directory, subdirectories, _ in os.walk(base, followlinks=True):
+        real = os.path.realpath(directory)
+        if real in seen:
+            subdirectories.clear()
+            continue
+        seen.add(real)
+        subdirectories[:] = sorted(name for name in subdirectories if not name.startswith("."))
+        yield Path(directory)
+
+
+def _size_and_time(entry: os.DirEntry) -> tuple[int, int]:
+    try:
+        status = entry.stat()
+    except OSError:  # a dangling link; reading it will say so
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _contents(base_dir: Path) -> str:
+    """What a user would see first in a directory, in a few words."""
+    names = sorted(path.name + ("/" if path.is_dir() else "") for path in base_dir.iterdir())
+    if not names:
+        return "an empty directory"
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def parse_machine(directory: Path) -> tuple[str, str, str]:
+    """SNR, machine type and machine ID of the directory that holds ``normal/`` and ``abnormal/``.
+
+    Examples
+    --------
+    >>> parse_machine(Path("/data/-6_dB_fan/fan/id_00"))
+    ('min6dB', 'fan', 'id_00')
+    """
+    snr = machine_type = ""
+    for part in directory.parts[-2::-1]:  # the parent first
+        if match := _SNR.fullmatch(part):
+            snr = ("min" if match["minus"] else "") + match["decibels"] + "dB"
+            machine_type = match["machine_type"] or ""
+            break
+    parent = directory.parent.name
+    if not _SNR.fullmatch(parent):
+        machine_type = parent
+    return snr, machine_type, directory.name
+
+
+def machine_name(machine: Iterable[str]) -> str:
+    """SNR, type and ID as one name, without the parts that are empty."""
+    return " ".join(part for part in machine if part)
+
+
+def select(recordings: pd.DataFrame, **wanted: Iterable[str] | None) -> pd.DataFrame:
+    """Keep the recordings whose columns have one of the wanted values.
+
+    Parameters
+    ----------
+    recordings : pd.DataFrame
+        As `find_recordings` gives it.
+    **wanted : iterable of str, or None
+        For each column the values to keep; None keeps all.
+
+    Raises
+    ------
+    UserError
+        A value that is nowhere in the data set, or nothing that has all of them together.
+    """
+    selected = recordings
+    for column, values in wanted.items():
+        if values is None:
+            continue
+        there = sorted(recordings[column].unique())
+        if missing := [value for value in values if value not in there]:
+            raise UserError(f"--{column} {' '.join(missing)} is not in the data set, which has {', '.join(there)}")
+        selected = selected[selected[column].isin(list(values))]
+    if selected.empty:
+        raise UserError("no machine has all of the selected --snr, --machine_type and --machine_id together")
+    return selected.reset_index(drop=True)
+
+
+def split_for_detection(recordings: pd.DataFrame) -> pd.DataFrame:
+    """Split each machine as in the MIMII paper (Purohit et al., 2019).
+
+    Of a machine's sorted normal recordings the first ones, as many as it has abnormal ones, are for evaluation
+    together with the abnormal ones; the other normal recordings are for training.
+
+    Returns
+    -------
+    pd.DataFrame
+        The recordings with a column ``split``: ``train`` or ``eval``.
+    """
+    is_abnormal = recordings["label"] == "abnormal"
+    abnormal_count = is_abnormal.groupby([recordings[column] for column in MACHINE]).transform("sum")
+    # the recordings are sorted, so this numbers a machine's recordings of one label by name
+    number = recordings.groupby([*MACHINE, "label"]).cumcount()
+    split = np.where(is_abnormal | (number < abnormal_count), "eval", "train")
+    return recordings.assign(split=split)
+
+
+def choose_validation(recordings: pd.DataFrame, fraction: float, seed: int) -> np.ndarray:
+    """Choose training recordings for validation, the same share of each machine.
+
+    Parameters
+    ----------
+    recordings : pd.DataFrame [n rows]
+        The training recordings.
+    fraction : float in [0, 1)
+        At least one recording of a machine is chosen where the fraction is not 0, and at least one is left.
+    seed : int
+        The choice depends on it and on the machine's name alone.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=bool]
+        True where a recording is for validation.
+    """
+    chosen = np.zeros(len(recordings), dtype=bool)
+    if fraction == 0:
+        return chosen
+    for machine, positions in recordings.groupby(MACHINE).indices.items():
+        count = min(max(1, round(fraction * len(positions))), len(positions) - 1)
+        generator = np.random.default_rng([seed, *machine_name(machine).encode()])
+        chosen[generator.permutation(positions)[:count]] = True
+    return chosen
+
+
+def fingerprint(recordings: pd.DataFrame) -> list[list]:
+    """Facts that tell one set of recordings from another, and a recording from its changed version."""
+    return recordings[[*MACHINE, "label", "name", "size", "mtime"]].values.tolist()

@@ -1,0 +1,56 @@
+"""The settings of an experiment that change its numbers. Standard library only, so that ``--help`` is quick."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSettings:
+    """How log-mel frames are computed.
+
+    Attributes
+    ----------
+    n_mels : int > 0
+        Number of mel bands.
+    n_fft : int > 0
+        Length of the FFT frame [samples].
+    hop_length : int > 0
+        Step from one frame to the next [samples].
+    power : float > 0
+        Exponent of the magnitude spectrogram: 1 for amplitude, 2 for power.
+    channel : int >= 0
+        The channel that is read; MIMII has eight.
+    """
+
+    n_mels: int = 64
+    n_fft: int = 1024
+    hop_length: int = 512
+    power: float = 2.0
+    channel: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a model is trained.
+
+    Attributes
+    ----------
+    frames : int > 0
+        Frames in a window, the input of a model.
+    epochs : int > 0
+        Passes over the training windows.
+    batch_size : int > 0
+        Windows in a training step.
+    learning_rate : float > 0
+        Step size of Adam.
+    val_split : float in [0, 1)
+        Fraction of the training recordings that is kept for validation.
+    seed : int >= 0
+        Where all random numbers come from, together with the names of the model and the machine.
+    """
+
+    frames: int = 5
+    epochs: int = 50
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    val_split: float = 0.1
+    seed: int = 42

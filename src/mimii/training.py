@@ -1,0 +1,180 @@
+"""The one training loop, and where networks run."""
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from mimii.errors import TaskError, UserError
+from mimii.features import Windows
+from mimii.models.base import History
+from mimii.settings import TrainingSettings
+
+log = logging.getLogger(__name__)
+
+_SCORING_BATCH = 8192  # windows; bounds the memory that scoring takes
+
+
+def choose_device(name: str) -> str:
+    """Resolve ``auto`` to CUDA where it is there, then MPS, then the CPU.
+
+    Raises
+    ------
+    UserError
+        The device that was asked for is not there.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return next(device for device, there in available.items() if there)
+    if not available[name]:
+        raise UserError(f"--device {name}: torch {torch.__version__} finds no such device here; use --device auto")
+    return name
+
+
+class ResidentWindows:
+    """Windows whose frames live where the network does; batches are gathered there.
+
+    Parameters
+    ----------
+    windows : Windows
+    device : str or torch.device
+    """
+
+    def __init__(self, windows: Windows, device: str | torch.device):
+        frames = torch.from_numpy(windows.frames).to(device)
+        self.starts = torch.from_numpy(windows.starts).to(device)
+        self.length, self.n_mels = windows.length, frames.shape[1]
+        # window i as row i, overlapping in memory: (total frames, n_mels) -> (possible windows, length * n_mels)
+        possible = max(len(frames) - self.length + 1, 0)
+        self._rows = frames.as_strided((possible, self.length * self.n_mels), (self.n_mels, 1))
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def batch(self, indices: torch.Tensor | slice) -> torch.Tensor:
+        """Gather some windows: (B,) -> (B, length, n_mels)."""
+        return self._rows.index_select(0, self.starts[indices]).view(-1, self.length, self.n_mels)
+
+    def batches(self, size: int) -> Iterator[torch.Tensor]:
+        """All windows in order, (size, length, n_mels) at a time."""
+        for start in range(0, len(self), size):
+            yield self.batch(slice(start, start + size))
+
+
+def train(
+    network: torch.nn.Module,
+    windows: Windows,
+    validation: Windows | None,
+    settings: TrainingSettings,
+    *,
+    seed: int,
+    device: str = "cpu",
+    give_way: Callable[[], float] = lambda: 0.0,
+) -> History:
+    """Fit a network with Adam (Kingma and Ba, 2015) on shuffled batches and keep its best state.
+
+    The best state is that of the epoch with the lowest validation loss or, without validation, training loss.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Has ``loss(batch)``, the mean loss of a batch of shape (B, frames, n_mels), and ``fit_scale(mean, std)``.
+    windows, validation : Windows
+        To learn from, and to choose the best epoch by.
+    settings : TrainingSettings
+    seed : int
+        All random numbers of the training come from it.
+    device : str
+    give_way : callable
+        Called after each step; returns the seconds to leave out of the training time.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    TaskError
+        The loss is not finite.
+    """
+    network.to(device)
+    resident = ResidentWindows(windows, device)
+    _warm_up(network, resident, settings)
+    begin, waited = time.perf_counter(), 0.0
+    torch.manual_seed(seed)
+    network.fit_scale(*windows.band_statistics())
+    held_out = ResidentWindows(validation, device) if validation is not None else None
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+    shuffle = torch.Generator().manual_seed(seed)
+
+    history = History()
+    best_loss, best_state = float("inf"), None
+    for epoch in range(1, settings.epochs + 1):
+        network.train()
+        order = torch.randperm(len(resident), generator=shuffle).to(device)
+        total = torch.zeros((), device=device)  # stays on the device: reading it would wait for every step
+        for indices in order.split(settings.batch_size):
+            optimizer.zero_grad(set_to_none=True)
+            loss = network.loss(resident.batch(indices))
+            loss.backward()
+            optimizer.step()
+            total += loss.detach() * len(indices)
+            waited += give_way()
+        history.train_loss.append(total.item() / len(resident))
+        criterion = history.train_loss[-1]
+        if held_out is not None:
+            criterion = mean_loss(network, held_out)
+            history.val_loss.append(criterion)
+        if not np.isfinite([history.train_loss[-1], criterion]).all():
+            raise TaskError(f"the loss is not finite in epoch {epoch}; lower --learning_rate")
+        log.info(
+            "epoch %d/%d: loss %.5f%s",
+            epoch,
+            settings.epochs,
+            history.train_loss[-1],
+            f", validation {criterion:.5f}" if held_out is not None else "",
+            extra={"epoch": epoch},
+        )
+        if criterion < best_loss:
+            best_loss, best_state = criterion, copy.deepcopy(network.state_dict())
+    network.load_state_dict(best_state)
+    network.eval()
+    history.training_time_sec = time.perf_counter() - begin - waited
+    return history
+
+
+def _warm_up(network: torch.nn.Module, windows: ResidentWindows, settings: TrainingSettings) -> None:
+    """Take one step with a copy, so that what torch loads at first use is not charged to the first model trained."""
+    rehearsal = copy.deepcopy(network).train()
+    optimizer = torch.optim.Adam(rehearsal.parameters(), lr=settings.learning_rate, fused=True)
+    rehearsal.loss(windows.batch(slice(0, settings.batch_size))).backward()
+    optimizer.step()
+
+
+@torch.inference_mode()
+def mean_loss(network: torch.nn.Module, windows: ResidentWindows) -> float:
+    """Mean loss over all windows, as the network is when it is used."""
+    network.eval()
+    total = sum(network.loss(batch) * len(batch) for batch in windows.batches(_SCORING_BATCH))
+    return total.item() / len(windows)
+
+
+@torch.inference_mode()
+def score(network: torch.nn.Module, windows: Windows, device: str = "cpu") -> np.ndarray:
+    """Score of each window.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Has ``score(batch)``: (B, frames, n_mels) -> (B,).
+
+    Returns
+    -------
+    np.ndarray [shape=(n_windows,), dtype=float32]
+    """
+    network.eval()
+    scores = [network.score(batch) for batch in ResidentWindows(windows, device).batches(_SCORING_BATCH)]
+    return torch.cat(scores).cpu().numpy()
