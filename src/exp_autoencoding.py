@@ -14,7 +14,7 @@ SUMMARY = {
     "auc": "AUC",
     "pr_auc": "PR-AUC",
     "num_parameters": "parameters",
-    "training_time_sec": "training [s]",
+    "training_time_sec": "train [s]",
 }
 
 
@@ -33,14 +33,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> int:
     """Run the experiment; returns the exit status."""
     from mimii import detection
-    from mimii.experiment import make_pools, session
+    from mimii.experiment import session
     from mimii.recordings import split_for_detection
+    from mimii.tasks import make_pools
 
     with session(args, detection.COLUMNS) as lab:
         recordings = split_for_detection(lab.recordings)
         pools = lab.usable(make_pools(recordings, args.scope), detection.unusable)
         tasks = lab.make_tasks(detection.DetectionTask, pools)
-        return lab.run(detection.run, tasks, SUMMARY)
+        return lab.run(tasks, SUMMARY, unit="machines")
 
 
 if __name__ == "__main__":

@@ -100,8 +100,8 @@ def add_feature_options(parser: Parser) -> None:
     group.add_argument("--channel", type=natural, default=features.channel, help="channel that is read, from 0")
 
 
-def add_training_options(parser: Parser) -> None:
-    """Training settings."""
+def add_training_options(parser: Parser) -> argparse._ArgumentGroup:
+    """Training settings; gives the group, so that a script can add its own."""
     training = TrainingSettings()
     group = parser.add_argument_group("training")
     group.add_argument("--epochs", type=positive_int, default=training.epochs, help="passes over the data")
@@ -114,6 +114,7 @@ def add_training_options(parser: Parser) -> None:
         help="part of the training recordings that is kept for validation",
     )
     group.add_argument("--seed", type=seed_int, default=training.seed, help="where all random numbers come from")
+    return group
 
 
 def add_run_options(parser: Parser) -> None:

@@ -1,15 +1,12 @@
-"""What the experiments share: who is trained on what, and a sweep over tasks that keeps what is done."""
+"""A run of an experiment script: it goes on where it ended, and keeps what is done."""
 
 import argparse
-import hashlib
 import logging
 import os
 import sys
 import traceback
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,152 +18,11 @@ from mimii.errors import TaskError, UserError
 from mimii.feature_store import FeatureStore
 from mimii.logs import Console, about, logging_to, progress_bars
 from mimii.parallel import in_parallel
-from mimii.recordings import MACHINE, find_recordings, machine_name, select
+from mimii.recordings import find_recordings, select
 from mimii.results import ResultsTable, save_csv
-from mimii.settings import TrainingSettings
+from mimii.tasks import ALL, Outcome, Pool, Task
 
 log = logging.getLogger(__name__)
-
-ALL = "all"  # stands for the SNR, type or ID of a pool of machines
-
-# what is the same in the machines of a pool
-_SCOPES = {"machine": MACHINE, "type": ["snr", "machine_type"], "all": []}
-
-
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """Machines that share a model.
-
-    Attributes
-    ----------
-    key : tuple of str
-        SNR, type and ID; ``all`` for what differs within the pool.
-    machines : list of pd.DataFrame
-        The recordings of each machine.
-    """
-
-    key: tuple[str, str, str]
-    machines: list[pd.DataFrame]
-
-    @property
-    def name(self) -> str:
-        """The key as one name."""
-        return machine_name(self.key)
-
-
-def make_pools(recordings: pd.DataFrame, scope: str) -> list[Pool]:
-    """Divide recordings by what shares a model: each ``machine``, each SNR and ``type``, or ``all``."""
-    shared = _SCOPES[scope]
-    groups = [recordings] if not shared else [group for _, group in recordings.groupby(shared)]
-    pools = []
-    for group in groups:
-        first = group.iloc[0]
-        key = tuple(first[column] if column in shared else ALL for column in MACHINE)
-        machines = [machine.reset_index(drop=True) for _, machine in group.groupby(MACHINE)]
-        pools.append(Pool(key, machines))
-    return pools
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """What a row of results is about.
-
-    Attributes
-    ----------
-    run_id : str
-        Hash of all settings and of the recordings for training and for evaluation.
-    key : tuple of str
-        SNR, type and ID of a machine, or of a pool.
-    recordings : pd.DataFrame
-        Those that are scored.
-    """
-
-    run_id: str
-    key: tuple[str, str, str]
-    recordings: pd.DataFrame
-
-
-@dataclass(frozen=True, eq=False)
-class Task(ABC):
-    """One model for one pool of machines.
-
-    Attributes
-    ----------
-    model : str
-        A name of the registry.
-    scope : str
-        ``machine``, ``type`` or ``all``.
-    pool : Pool
-        Its recordings have a column ``split``.
-    store : FeatureStore
-        Holds the features of the pool's machines.
-    settings : TrainingSettings
-    model_dir : Path
-        Where trained models are kept.
-    device : str
-    jobs : int
-        How many tasks run side by side; it goes into the row.
-    retrain : bool
-        Train even where the trained model is in ``model_dir``.
-    """
-
-    model: str
-    scope: str
-    pool: Pool
-    store: FeatureStore
-    settings: TrainingSettings
-    model_dir: Path
-    device: str
-    jobs: int
-    retrain: bool
-
-    @property
-    def name(self) -> str:
-        """Model and pool."""
-        return f"{self.model} {self.pool.name}"
-
-    @property
-    @abstractmethod
-    def epochs(self) -> int:
-        """How many epochs it trains for; 0 for a model that knows none."""
-
-    @abstractmethod
-    def evaluations(self) -> list[Evaluation]:
-        """The rows that it gives."""
-
-
-def derive_seed(*parts: Any) -> int:
-    """A seed of 63 bits from the parts alone, so that the order of tasks changes nothing."""
-    text = "|".join(map(str, parts))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-@dataclass
-class Outcome:
-    """What a task gave.
-
-    Attributes
-    ----------
-    task : str
-        Its name.
-    rows : list of dict
-        Rows for the results table, one a ``run_id``.
-    files : dict of Path to pd.DataFrame
-        Tables to keep, by their place in the results directory.
-    message : str
-        One line about how it went.
-    failed : bool
-        It gave no rows; ``message`` says why.
-    details : str
-        The traceback of an unexpected failure, for the log file.
-    """
-
-    task: str
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    files: dict[Path, pd.DataFrame] = field(default_factory=dict)
-    message: str = ""
-    failed: bool = False
-    details: str = ""
 
 
 @contextmanager
@@ -188,22 +44,16 @@ def single_threaded() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class Work:
-    """Calls a function on a task, in whatever process, and turns every failure into an outcome."""
-
-    def __init__(self, function: Callable[[Any], Outcome]):
-        self.function = function
-
-    def __call__(self, task: Any) -> Outcome:
-        """Do the task."""
-        try:
-            with about(task.name), single_threaded():
-                return self.function(task)
-        except (TaskError, UserError) as error:
-            return Outcome(task.name, message=str(error), failed=True)
-        except Exception as error:  # the sweep goes on, whatever happened to one of its tasks
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            return Outcome(task.name, message=reason, failed=True, details=traceback.format_exc())
+def do(task: Task) -> Outcome:
+    """Do a task, in whatever process, and turn every failure into an outcome: the sweep goes on."""
+    try:
+        with about(task.name), single_threaded():
+            return task.run()
+    except (TaskError, UserError) as error:
+        return Outcome(task.name, message=str(error), failed=True)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Outcome(task.name, message=reason, failed=True, details=traceback.format_exc())
 
 
 class Session:
@@ -252,7 +102,7 @@ class Session:
             else:
                 usable.append(pool)
         for reason, names in reasons.items():
-            log.warning("%d of %d skipped, %s: %s.", len(names), len(pools), reason, ", ".join(names))
+            log.warning("Skipped %d of %d, %s: %s.", len(names), len(pools), reason, ", ".join(names))
         if not usable:
             raise UserError(f"nothing can be run: {'; '.join(reasons)}")
         return usable
@@ -276,16 +126,14 @@ class Session:
             for number, (model, pool) in enumerate(pairs)
         ]
 
-    def run(self, function: Callable[[Any], Outcome], tasks: Sequence[Task], summary: dict[str, str]) -> int:
+    def run(self, tasks: Sequence[Task], summary: dict[str, str], unit: str) -> int:
         """Do the tasks that are not done yet, and print a summary of all of them.
 
         Parameters
         ----------
-        function : callable
-            Task -> `Outcome`; importable by its name.
         tasks : sequence of Task
-        summary : dict of str to str
-            Columns of the results table to average over the machines, and their headings.
+        summary, unit : dict of str to str, str
+            What the summary shows; see `summarise`.
 
         Returns
         -------
@@ -303,22 +151,22 @@ class Session:
             machines = {id(machine): machine for task in pending for machine in task.pool.machines}
             self.store.extract(list(machines.values()), self.extraction_jobs)
             log.info("Training %d model(s) on %s, %d at a time.", len(pending), self.devices[0], self.jobs)
-            failed = self._sweep(function, pending)
+            failed = self._sweep(pending)
         rows = self.table.read().drop_duplicates("run_id", keep="last")
         rows = rows[rows["run_id"].isin({run_id for ids in wanted.values() for run_id in ids})]
         if len(rows):
-            print(summarise(rows, summary))
+            print(summarise(rows, summary, unit))
             print(f"\n{len(rows)} rows in {self.table.path}")
         if failed:
             log.error("%d of %d failed: %s.", len(failed), len(pending), ", ".join(failed))
         return 1 if failed else 0
 
-    def _sweep(self, function: Callable[[Any], Outcome], tasks: Sequence[Task]) -> list[str]:
+    def _sweep(self, tasks: Sequence[Task]) -> list[str]:
         """Do tasks in several processes, keep the results of each as soon as it is done; names those that failed."""
         failed = []
         epochs = sum(task.epochs for task in tasks)
         with progress_bars(self.console, len(tasks), epochs) as progress:
-            for number, outcome in enumerate(in_parallel(Work(function), tasks, self.jobs), start=1):
+            for number, outcome in enumerate(in_parallel(do, tasks, self.jobs), start=1):
                 if outcome.failed:
                     failed.append(outcome.task)
                     log.error("%s: %s", outcome.task, outcome.message)
@@ -368,28 +216,29 @@ def _devices(name: str) -> list[str]:
     return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
 
 
-def summarise(rows: pd.DataFrame, columns: dict[str, str]) -> str:
-    """A table for a terminal of 80 columns: for each model the means over its machines.
+def summarise(rows: pd.DataFrame, columns: dict[str, str], unit: str) -> str:
+    """A table for a terminal of 80 columns: for each model the means over what it was evaluated on.
 
     Parameters
     ----------
     rows : pd.DataFrame
-        Rows of a results table. Those of pools count only where they are all there is.
+        Rows of a results table.
     columns : dict of str to str
         Which columns, and their headings.
+    unit : str
+        ``machines`` or ``pools``: which rows count, where there are both.
     """
-    machines = rows[rows["machine_id"] != ALL]
-    models = (machines if len(machines) else rows).groupby("model", sort=False)
+    is_pool = rows["machine_id"] == ALL
+    wanted = rows[is_pool if unit == "pools" else ~is_pool]
+    models = (wanted if len(wanted) else rows).groupby("model", sort=False)
     table = models[list(columns)].mean()
-    table.insert(0, "machines", models.size())
-    formats = {
-        heading: (lambda value: f"{value:,.0f}")
-        if column == "num_parameters"
-        else (lambda value: f"{value:.1f}")
-        if column == "training_time_sec"
-        else (lambda value: f"{value:.3f}")
-        for column, heading in columns.items()
-    }
+    table.insert(0, unit if len(wanted) else "rows", models.size())
+    decimals = {"num_parameters": 0, "training_time_sec": 1}
+    formats = {heading: _formatter(decimals.get(column, 3)) for column, heading in columns.items()}
     text = table.rename(columns=columns).reset_index().to_string(index=False, formatters=formats)
     lines = text.splitlines()
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _formatter(decimals: int) -> Callable[[float], str]:
+    return lambda value: f"{value:,.{decimals}f}"

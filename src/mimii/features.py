@@ -97,7 +97,7 @@ class Features:
     left_out: dict[str, str]
     sample_rate: int
 
-    def windows(self, length: int, chosen: np.ndarray) -> "Windows":
+    def windows(self, length: int, chosen: np.ndarray, targets: np.ndarray | None = None) -> "Windows":
         """The windows of some recordings: ``length`` consecutive frames of one recording, one from each frame on.
 
         Parameters
@@ -106,6 +106,8 @@ class Features:
             Frames in a window.
         chosen : np.ndarray [shape=(n_recordings,), dtype=bool]
             Which recordings; one of fewer than ``length`` frames has no window.
+        targets : np.ndarray [shape=(n_recordings,), dtype=int64], optional
+            The class of each recording.
         """
         counts = np.maximum(np.diff(self.offsets) - length + 1, 0)[chosen]
         begins = self.offsets[:-1][chosen]
@@ -115,6 +117,7 @@ class Features:
             starts=np.concatenate([np.empty(0, dtype=np.int64), *starts]),
             recording=np.repeat(np.flatnonzero(chosen), counts),
             length=length,
+            target=None if targets is None else np.repeat(targets[chosen], counts),
         )
 
     @staticmethod
@@ -154,19 +157,23 @@ class Windows:
         The recording that each window is of.
     length : int
         Frames in a window.
+    target : np.ndarray [shape=(n_windows,), dtype=int64], optional
+        The class of each window, where there are classes to learn.
     """
 
     frames: np.ndarray
     starts: np.ndarray
     recording: np.ndarray
     length: int
+    target: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def take(self, indices: np.ndarray) -> "Windows":
         """Some of the windows, over the same frames."""
-        return Windows(self.frames, self.starts[indices], self.recording[indices], self.length)
+        target = None if self.target is None else self.target[indices]
+        return Windows(self.frames, self.starts[indices], self.recording[indices], self.length, target)
 
     def gather(self) -> np.ndarray:
         """The windows themselves, stacked: for a few thousand of them.
@@ -198,17 +205,20 @@ class Windows:
         std[std < 1e-6] = 1
         return mean.astype(np.float32), std.astype(np.float32)
 
-    def mean_by_recording(self, values: np.ndarray) -> pd.Series:
+    def mean_by_recording(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean over each recording's windows.
 
         Parameters
         ----------
-        values : np.ndarray [shape=(n_windows,)]
-            A value for each window.
+        values : np.ndarray [shape=(n_windows, ...)]
+            One or several values for each window.
 
         Returns
         -------
-        pd.Series
-            The means in float64, by the number of the recording.
+        numbers : np.ndarray [shape=(n,), dtype=int64]
+            The recordings that have windows, ascending.
+        means : np.ndarray [shape=(n, ...), dtype=float64]
         """
-        return pd.Series(values, dtype=np.float64).groupby(self.recording).mean()
+        numbers, begins, counts = np.unique(self.recording, return_index=True, return_counts=True)
+        sums = np.add.reduceat(values, begins, axis=0, dtype=np.float64)  # a recording's windows are neighbours
+        return numbers, sums / counts.reshape(-1, *[1] * (values.ndim - 1))

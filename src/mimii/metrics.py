@@ -31,3 +31,43 @@ def detection_metrics(is_abnormal: np.ndarray, scores: np.ndarray) -> dict[str, 
         "pr_auc": float(average_precision_score(is_abnormal, scores)),
         "pauc": float(roc_auc_score(is_abnormal, scores, max_fpr=MAX_FPR)),
     }
+
+
+def classification_metrics(targets: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Metrics of predicted classes; the prediction is the most probable class.
+
+    Parameters
+    ----------
+    targets : np.ndarray [shape=(n,), dtype=int]
+        The true classes; each one occurs.
+    probabilities : np.ndarray [shape=(n, num_classes)]
+
+    Returns
+    -------
+    dict
+        - ``accuracy``; ``precision``, ``recall``, ``f1``: averages weighted by the number of each class.
+        - ``balanced_accuracy``, ``f1_macro``: every class counts the same, however few there are of it.
+        - ``roc_auc``: area under the ROC curve; of several classes the mean of each one against the rest.
+    """
+    from sklearn.metrics import (
+        accuracy_score,
+        balanced_accuracy_score,
+        f1_score,
+        precision_recall_fscore_support,
+        roc_auc_score,
+    )
+
+    predicted = probabilities.argmax(axis=1)
+    precision, recall, f1, _ = precision_recall_fscore_support(targets, predicted, average="weighted", zero_division=0)
+    scores = probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities
+    # means of probabilities sum to 1 but for rounding, which scikit-learn does not forgive
+    scores = scores if scores.ndim == 1 else scores / scores.sum(axis=1, keepdims=True)
+    return {
+        "accuracy": float(accuracy_score(targets, predicted)),
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+        "balanced_accuracy": float(balanced_accuracy_score(targets, predicted)),
+        "f1_macro": float(f1_score(targets, predicted, average="macro", zero_division=0)),
+        "roc_auc": float(roc_auc_score(targets, scores, multi_class="ovr")),
+    }

@@ -176,33 +176,52 @@ def split_for_detection(recordings: pd.DataFrame) -> pd.DataFrame:
     return recordings.assign(split=split)
 
 
-def choose_validation(recordings: pd.DataFrame, fraction: float, seed: int) -> np.ndarray:
-    """Choose training recordings for validation, the same share of each machine.
+def choose_clips(recordings: pd.DataFrame, fraction: float, seed: int, purpose: str) -> np.ndarray:
+    """Choose a share of the clips of each machine type, ID and label.
+
+    The versions of one clip at several SNR hold the same machine sound under other noise, so they are chosen
+    together or not at all.
 
     Parameters
     ----------
     recordings : pd.DataFrame [n rows]
-        The training recordings.
     fraction : float in [0, 1)
-        At least one recording of a machine is chosen where the fraction is not 0, and at least one is left.
+        Of two or more clips at least one is chosen, where the fraction is not 0, and at least one is not.
     seed : int
-        The choice depends on it and on the machine's name alone.
+    purpose : str
+        The choice depends on the seed, the purpose, the clips' names, their type, ID and label, and nothing else.
 
     Returns
     -------
     np.ndarray [shape=(n,), dtype=bool]
-        True where a recording is for validation.
+        True where a recording is chosen.
     """
     chosen = np.zeros(len(recordings), dtype=bool)
     if fraction == 0:
         return chosen
-    for machine, positions in recordings.groupby(MACHINE).indices.items():
-        count = min(max(1, round(fraction * len(positions))), len(positions) - 1)
-        generator = np.random.default_rng([seed, *machine_name(machine).encode()])
-        chosen[generator.permutation(positions)[:count]] = True
+    names = recordings["name"].to_numpy()
+    for stratum, positions in recordings.groupby(["machine_type", "machine_id", "label"]).indices.items():
+        clips = np.unique(names[positions])
+        count = min(max(1, round(fraction * len(clips))), len(clips) - 1)
+        generator = np.random.default_rng([seed, *" ".join([purpose, *stratum]).encode()])
+        chosen[positions] = np.isin(names[positions], generator.permutation(clips)[:count])
     return chosen
 
 
 def fingerprint(recordings: pd.DataFrame) -> list[list]:
     """Facts that tell one set of recordings from another, and a recording from its changed version."""
     return recordings[[*MACHINE, "label", "name", "size", "mtime"]].values.tolist()
+
+
+def split_for_classification(recordings: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Keep a fifth of the clips of each machine and label for evaluation, the others for training.
+
+    All versions of a clip at several SNR fall on the same side, in whatever task they are used.
+
+    Returns
+    -------
+    pd.DataFrame
+        The recordings with a column ``split``: ``train`` or ``eval``.
+    """
+    is_eval = choose_clips(recordings, 0.2, seed, purpose="evaluation")
+    return recordings.assign(split=np.where(is_eval, "eval", "train"))

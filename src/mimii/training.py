@@ -46,6 +46,7 @@ class ResidentWindows:
     def __init__(self, windows: Windows, device: str | torch.device):
         frames = torch.from_numpy(windows.frames).to(device)
         self.starts = torch.from_numpy(windows.starts).to(device)
+        self.target = None if windows.target is None else torch.from_numpy(windows.target).to(device)
         self.length, self.n_mels = windows.length, frames.shape[1]
         # window i as row i, overlapping in memory: (total frames, n_mels) -> (possible windows, length * n_mels)
         possible = max(len(frames) - self.length + 1, 0)
@@ -58,10 +59,15 @@ class ResidentWindows:
         """Gather some windows: (B,) -> (B, length, n_mels)."""
         return self._rows.index_select(0, self.starts[indices]).view(-1, self.length, self.n_mels)
 
-    def batches(self, size: int) -> Iterator[torch.Tensor]:
-        """All windows in order, (size, length, n_mels) at a time."""
-        for start in range(0, len(self), size):
-            yield self.batch(slice(start, start + size))
+    def loss(self, network: torch.nn.Module, indices: torch.Tensor | slice) -> torch.Tensor:
+        """A network's mean loss for some windows and, where there are classes to learn, their targets."""
+        if self.target is None:
+            return network.loss(self.batch(indices))
+        return network.loss(self.batch(indices), self.target[indices])
+
+
+def _slices(count: int) -> Iterator[slice]:
+    return (slice(start, min(start + _SCORING_BATCH, count)) for start in range(0, count, _SCORING_BATCH))
 
 
 def train(
@@ -81,7 +87,7 @@ def train(
     Parameters
     ----------
     network : torch.nn.Module
-        Has ``loss(batch)``, the mean loss of a batch of shape (B, frames, n_mels), and ``fit_scale(mean, std)``.
+        A `mimii.models.network.Network`.
     windows, validation : Windows
         To learn from, and to choose the best epoch by.
     settings : TrainingSettings
@@ -105,7 +111,7 @@ def train(
     _warm_up(network, resident, settings)
     begin, waited = time.perf_counter(), 0.0
     torch.manual_seed(seed)
-    network.fit_scale(*windows.band_statistics())
+    network.fit_scale(windows)
     held_out = ResidentWindows(validation, device) if validation is not None else None
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
     shuffle = torch.Generator().manual_seed(seed)
@@ -118,7 +124,7 @@ def train(
         total = torch.zeros((), device=device)  # stays on the device: reading it would wait for every step
         for indices in order.split(settings.batch_size):
             optimizer.zero_grad(set_to_none=True)
-            loss = network.loss(resident.batch(indices))
+            loss = resident.loss(network, indices)
             loss.backward()
             optimizer.step()
             total += loss.detach() * len(indices)
@@ -150,7 +156,7 @@ def _warm_up(network: torch.nn.Module, windows: ResidentWindows, settings: Train
     """Take one step with a copy, so that what torch loads at first use is not charged to the first model trained."""
     rehearsal = copy.deepcopy(network).train()
     optimizer = torch.optim.Adam(rehearsal.parameters(), lr=settings.learning_rate, fused=True)
-    rehearsal.loss(windows.batch(slice(0, settings.batch_size))).backward()
+    windows.loss(rehearsal, slice(0, settings.batch_size)).backward()
     optimizer.step()
 
 
@@ -158,23 +164,33 @@ def _warm_up(network: torch.nn.Module, windows: ResidentWindows, settings: Train
 def mean_loss(network: torch.nn.Module, windows: ResidentWindows) -> float:
     """Mean loss over all windows, as the network is when it is used."""
     network.eval()
-    total = sum(network.loss(batch) * len(batch) for batch in windows.batches(_SCORING_BATCH))
-    return total.item() / len(windows)
+    parts = [windows.loss(network, chosen) * (chosen.stop - chosen.start) for chosen in _slices(len(windows))]
+    return sum(parts).item() / len(windows)
 
 
 @torch.inference_mode()
-def score(network: torch.nn.Module, windows: Windows, device: str = "cpu") -> np.ndarray:
-    """Score of each window.
+def apply(
+    network: torch.nn.Module,
+    function: Callable[[torch.Tensor], torch.Tensor],
+    windows: Windows,
+    device: str = "cpu",
+) -> np.ndarray:
+    """What a network's function, its ``score`` say, gives for each window.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Has ``score(batch)``: (B, frames, n_mels) -> (B,).
+        Is set to evaluation.
+    function : callable
+        Of the network: (B, frames, n_mels) -> (B, ...).
+    windows : Windows
+    device : str
+        Where the network is.
 
     Returns
     -------
-    np.ndarray [shape=(n_windows,), dtype=float32]
+    np.ndarray [shape=(n_windows, ...), dtype=float32]
     """
     network.eval()
-    scores = [network.score(batch) for batch in ResidentWindows(windows, device).batches(_SCORING_BATCH)]
-    return torch.cat(scores).cpu().numpy()
+    resident = ResidentWindows(windows, device)
+    return torch.cat([function(resident.batch(chosen)) for chosen in _slices(len(windows))]).cpu().numpy()

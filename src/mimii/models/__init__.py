@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mimii.models.base import Detector
+    from mimii.models.base import Model
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Entry:
     min_n_mels : int
         The fewest mel bands that it can take.
     is_network : bool
-        A `mimii.models.network.Network`, trained in epochs on any device; the others are detectors of their own.
+        A `mimii.models.network.Network`, trained in epochs on any device; the others are models of their own.
     """
 
     module: str
@@ -48,21 +48,44 @@ DETECTORS = {
     "one_class_svm": Entry("classical", "OneClassSVMDetector", "scikit-learn, RBF kernel", is_network=False),
 }
 
+CLASSIFIERS = {
+    "simple_classifier": Entry("classifiers", "SimpleClassifier", "dense 64-32"),
+    "deep_classifier": Entry("classifiers", "DeepClassifier", "dense 128-64-32-16"),
+    "vae_classifier": Entry("classifiers", "VAEClassifier", "variational encoder, latent 16"),
+    "conv_classifier": Entry("classifiers", "ConvClassifier", "2-D convolutions, global pooling", min_n_mels=8),
+    "lstm_classifier": Entry("classifiers", "LSTMClassifier", "LSTM over the frames"),
+    "attention_classifier": Entry("classifiers", "AttentionClassifier", "self-attention over the frames"),
+    "residual_classifier": Entry("classifiers", "ResidualClassifier", "dense residual blocks"),
+    "denoising_classifier": Entry("classifiers", "DenoisingClassifier", "noise and dropout while training"),
+    "ss_classifier": Entry("classifiers", "SpectralShapeClassifier", "spectral shape, then dense 32-16"),
+    "random_forest": Entry("classical", "RandomForest", "scikit-learn, 100 trees", is_network=False),
+    "svm": Entry("classical", "SVM", "scikit-learn, RBF kernel", is_network=False),
+}
 
-def list_models() -> list[str]:
-    """Names of all anomaly detection models, in the order of tables."""
-    return list(DETECTORS)
+REGISTRY = DETECTORS | CLASSIFIERS
 
 
-def create_model(name: str, *, n_mels: int = 64, frames: int = 5, device: str = "cpu") -> "Detector":
-    """Make an unfitted detector.
+def create_model(
+    name: str,
+    *,
+    n_mels: int = 64,
+    frames: int = 5,
+    num_classes: int = 2,
+    balanced: bool = True,
+    device: str = "cpu",
+) -> "Model":
+    """Make an unfitted detector or classifier.
 
     Parameters
     ----------
     name : str
-        One of `list_models`.
+        A name of the registry.
     n_mels, frames : int > 0
         Shape of a window, (frames, n_mels).
+    num_classes : int >= 2
+        Of a classifier.
+    balanced : bool
+        A classifier weighs each class by the inverse of its share of the training windows.
     device : str
         Where a network runs: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
 
@@ -73,15 +96,17 @@ def create_model(name: str, *, n_mels: int = 64, frames: int = 5, device: str = 
     """
     import importlib
 
-    if name not in DETECTORS:
-        raise ValueError(f"unknown model {name!r}; there are {', '.join(DETECTORS)}")
-    entry = DETECTORS[name]
+    if name not in REGISTRY:
+        raise ValueError(f"unknown model {name!r}; there are {', '.join(REGISTRY)}")
+    entry = REGISTRY[name]
     if n_mels < entry.min_n_mels:
         raise ValueError(f"{name} needs n_mels >= {entry.min_n_mels}, not {n_mels}")
-    model = getattr(importlib.import_module(f"mimii.models.{entry.module}"), entry.name)
+    model_class = getattr(importlib.import_module(f"mimii.models.{entry.module}"), entry.name)
+    shape = (name, n_mels, frames, device)
+    classes = {"num_classes": num_classes, "balanced": balanced} if name in CLASSIFIERS else {}
+    if not entry.is_network:
+        return model_class(*shape, **classes)
 
-    if entry.is_network:
-        from mimii.models.network import NetworkDetector
+    from mimii.models.network import NetworkClassifier, NetworkDetector
 
-        return NetworkDetector(name, model, n_mels, frames, device)
-    return model(name, n_mels, frames, device)
+    return (NetworkClassifier if classes else NetworkDetector)(model_class, *shape, **classes)

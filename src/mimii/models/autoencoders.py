@@ -4,8 +4,6 @@ Each takes ``n_mels`` and ``frames``, and its ``forward`` gives the reconstructi
 (B, frames, n_mels) -> (B, frames, n_mels).
 """
 
-from itertools import pairwise
-
 import torch
 from torch import nn
 from torch.nn import functional
@@ -14,9 +12,11 @@ from mimii.models.encoders import (
     AttentionEncoder,
     ConvEncoder,
     LSTMEncoder,
-    ResidualBlock,
+    NoisyInput,
     SpectralShapeEncoder,
+    VariationalEncoder,
     dense,
+    residual,
 )
 from mimii.models.network import Network
 
@@ -83,34 +83,24 @@ class VAE(Autoencoder):
         ``2 * latent / (frames * n_mels)``, which is 0.1 for windows of 5 x 64.
     """
 
-    latent = 16
-
     def __init__(self, n_mels: int, frames: int, kl_weight: float = 0.1):
         super().__init__(n_mels, frames)
         inputs = n_mels * frames
         self.kl_weight = kl_weight
-        self.encoder = nn.Sequential(dense(inputs, 128, 64), nn.ReLU())
-        self.posterior = nn.Linear(64, 2 * self.latent)  # mean and log variance
-        self.decoder = dense(self.latent, 64, 128, inputs)
-
-    def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and log variance of the posterior: (B, T, M) -> 2 x (B, latent)."""
-        mean, log_variance = self.posterior(self.encoder(x.flatten(1))).chunk(2, dim=1)
-        return mean, log_variance
+        self.encoder = VariationalEncoder(inputs)
+        self.decoder = dense(self.encoder.latent, 64, 128, inputs)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """Decode the mean of the posterior."""
-        mean, _ = self.encode(x)
+        mean, _ = self.encoder(x)
         return self.decoder(mean).view_as(x)
 
     def loss(self, windows: torch.Tensor) -> torch.Tensor:
         """Reconstruction and weighted KL divergence from the standard normal, both as means per element."""
         x = self.standardise(windows)
-        mean, log_variance = self.encode(x)
-        code = mean
-        if self.training:
-            code = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
-        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+        mean, log_variance = self.encoder(x)
+        code = self.encoder.sample(mean, log_variance)
+        divergence = self.encoder.divergence(mean, log_variance)
         return functional.mse_loss(self.decoder(code).view_as(x), x) + self.kl_weight * divergence
 
 
@@ -191,32 +181,25 @@ class ResidualAE(Autoencoder):
     def __init__(self, n_mels: int, frames: int):
         super().__init__(n_mels, frames)
         inputs = n_mels * frames
-        widths = (inputs, *self.hidden)
-        self.blocks = nn.Sequential(
-            *(ResidualBlock(width, next_width) for width, next_width in pairwise(widths)),
-            nn.Linear(self.hidden[-1], inputs),
-        )
+        self.layers = nn.Sequential(residual(inputs, *self.hidden), nn.Linear(self.hidden[-1], inputs))
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, M) -> (B, T*M) -> (B, T, M)."""
-        return self.blocks(x.flatten(1)).view_as(x)
+        return self.layers(x.flatten(1)).view_as(x)
 
 
-class DenoisingAE(Autoencoder):
-    """Denoising autoencoder (Vincent et al., 2008): Gaussian noise and dropout while training, clean target."""
+class DenoisingAE(DenseAE):
+    """Denoising autoencoder (Vincent et al., 2008): dense 128-64-16-64-128, noise while training, clean target."""
 
-    noise = 0.3  # standard deviations of a mel band
-    dropout = 0.1
+    hidden = (128, 64, 16, 64, 128)
 
     def __init__(self, n_mels: int, frames: int):
         super().__init__(n_mels, frames)
-        inputs = n_mels * frames
-        self.layers = nn.Sequential(nn.Dropout(self.dropout), dense(inputs, 128, 64, 16, 64, 128, inputs))
+        self.spoil = NoisyInput()
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, M) -> (B, T*M) -> (B, T, M), from a noisy input while training."""
-        seen = x + self.noise * torch.randn_like(x) if self.training else x
-        return self.layers(seen.flatten(1)).view_as(x)
+        """(B, T, M) -> (B, T, M), from a noisy input while training."""
+        return super().reconstruct(self.spoil(x))
 
 
 class SpectralShapeAE(Autoencoder):

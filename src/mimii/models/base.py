@@ -1,4 +1,4 @@
-"""The contract of every detector."""
+"""The contract of every model."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -30,8 +30,8 @@ class History:
     training_time_sec: float = 0.0
 
 
-class Detector(ABC):
-    """Learns normal windows, and scores others: the higher, the more anomalous.
+class Model(ABC):
+    """What detectors and classifiers share.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Detector(ABC):
     n_mels, frames : int > 0
         Shape of a window, (frames, n_mels).
     device : str
-        Where it runs; detectors that know only the CPU ignore it.
+        Where it runs; models that know only the CPU ignore it.
 
     Attributes
     ----------
@@ -65,11 +65,7 @@ class Detector(ABC):
         seed: int,
         give_way: Callable[[], float] = lambda: 0.0,
     ) -> History:
-        """Learn from normal windows; see `mimii.training.train`."""
-
-    @abstractmethod
-    def score_windows(self, windows: Windows) -> np.ndarray:
-        """Score of each window: np.ndarray [shape=(n_windows,)]."""
+        """Learn from windows, a classifier from their targets; see `mimii.training.train`."""
 
     @property
     @abstractmethod
@@ -89,3 +85,33 @@ class Detector(ABC):
         mimii.cache.CacheError
             The file is not one that `save` wrote, or is of another model.
         """
+
+
+class Detector(Model):
+    """Learns normal windows, and scores others: the higher, the more anomalous."""
+
+    @abstractmethod
+    def score_windows(self, windows: Windows) -> np.ndarray:
+        """Score of each window: np.ndarray [shape=(n_windows,)]."""
+
+
+class Classifier(Model):
+    """Learns classes from labelled windows.
+
+    Parameters
+    ----------
+    num_classes : int >= 2
+    balanced : bool
+        Weigh each class by the inverse of its share of the training windows.
+    """
+
+    def __init__(
+        self, name: str, n_mels: int, frames: int, device: str = "cpu", *, num_classes: int, balanced: bool = True
+    ):
+        super().__init__(name, n_mels, frames, device)
+        self.num_classes = num_classes
+        self.balanced = balanced
+
+    @abstractmethod
+    def predict_proba(self, windows: Windows) -> np.ndarray:
+        """Probability of each class for each window: np.ndarray [shape=(n_windows, num_classes)]."""

@@ -1,4 +1,4 @@
-"""Detectors of scikit-learn, over standardised and flattened windows."""
+"""Models of scikit-learn, over standardised and flattened windows."""
 
 import time
 from collections.abc import Callable
@@ -7,32 +7,36 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.ensemble import IsolationForest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import SGDOneClassSVM
+from sklearn.linear_model import LogisticRegression, SGDOneClassSVM
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
-from sklearn.svm import OneClassSVM
+from sklearn.svm import SVC, OneClassSVM
 
 from mimii import cache
 from mimii.features import Windows
-from mimii.models.base import Detector, History
+from mimii.models.base import Classifier, Detector, History, Model
 from mimii.settings import TrainingSettings
 
-_BLOCK = 4096  # windows that are stacked at once for scoring
+_BLOCK = 4096  # windows that are stacked at once
 _TRUSTED = ["sklearn.tree._tree.Tree"]  # beyond what skops itself trusts
+_EXACT_LIMIT = 3000  # windows; beyond, the time of an exact kernel machine grows with the square of their number
+_LANDMARKS = 256  # of the Nyström approximation (Williams and Seeger, 2000)
 
 
-class ClassicalDetector(Detector):
-    """A scikit-learn outlier detector.
+class ClassicalModel(Model):
+    """A scikit-learn estimator.
 
     It is fitted to at most ``max_windows`` windows, drawn at random: neighbouring windows share most of their
-    frames, and more of them cost memory and teach nothing.
+    frames, and more of them cost memory and teach little.
     """
 
     max_windows = 50_000
 
-    def make_estimator(self, count: int, seed: int) -> BaseEstimator:
-        """An unfitted estimator for ``count`` windows; sets ``variant`` where there are several."""
+    def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
+        """An unfitted estimator for these windows; sets ``variant`` where there are several."""
         raise NotImplementedError
 
     def fit(
@@ -51,22 +55,19 @@ class ClassicalDetector(Detector):
             drawn = np.random.default_rng(seed).choice(len(windows), self.max_windows, replace=False)
             windows = windows.take(np.sort(drawn))
         # scikit-learn takes seeds of 32 bits
-        self.estimator = self.make_estimator(len(windows), seed % 2**32)
-        self.estimator.fit(self._vectors(windows))
+        self.estimator = self.make_estimator(windows, seed % 2**32)
+        self.estimator.fit(self._vectors(windows), windows.target)
         return History(training_time_sec=time.perf_counter() - begin)
-
-    def score_windows(self, windows: Windows) -> np.ndarray:
-        """Score of each window: np.ndarray [shape=(n_windows,), dtype=float64]."""
-        blocks = [
-            windows.take(np.arange(start, min(start + _BLOCK, len(windows))))
-            for start in range(0, len(windows), _BLOCK)
-        ]
-        # scikit-learn's scores are high for what is normal
-        return -np.concatenate([self.estimator.score_samples(self._vectors(block)) for block in blocks])
 
     def _vectors(self, windows: Windows) -> np.ndarray:
         """Standardised windows, (n_windows, frames * n_mels)."""
         return ((windows.gather() - self.mean) / self.std).reshape(len(windows), -1)
+
+    def _apply(self, function: Callable[[np.ndarray], np.ndarray], windows: Windows) -> np.ndarray:
+        """What a function of the estimator gives for each window, a block at a time."""
+        begins = range(0, len(windows), _BLOCK)
+        blocks = [windows.take(np.arange(begin, min(begin + _BLOCK, len(windows)))) for begin in begins]
+        return np.concatenate([function(self._vectors(block)) for block in blocks])
 
     def save(self, path: Path, facts: dict[str, Any]) -> None:
         """Write the estimator and the facts with skops."""
@@ -91,7 +92,7 @@ class ClassicalDetector(Detector):
         try:
             content = skops.io.load(path, trusted=_TRUSTED)
             if [content["name"], content["shape"]] != [self.name, [self.n_mels, self.frames]]:
-                raise ValueError(f"holds {content['name']} for windows of {content['shape']}")
+                raise ValueError(f"holds {content['name']} for windows of {content['shape']}, not {self.name}")
             self.variant = content["variant"]
             self.mean, self.std = content["mean"], content["std"]
             self.estimator = content["estimator"]
@@ -101,40 +102,44 @@ class ClassicalDetector(Detector):
         except Exception as error:  # skops raises many kinds for a damaged file
             raise cache.CacheError(f"{path.name}: {str(error).splitlines()[0]}") from error
 
+    def _landmarks(self, seed: int) -> Nystroem:
+        """Nyström features of the kernel that scikit-learn's ``gamma="scale"`` gives for standardised windows."""
+        return Nystroem(gamma=1 / (self.frames * self.n_mels), n_components=_LANDMARKS, random_state=seed)
+
+
+class ClassicalDetector(ClassicalModel, Detector):
+    """An outlier detector of scikit-learn, whose scores are high for what is normal."""
+
+    def score_windows(self, windows: Windows) -> np.ndarray:
+        """Score of each window: np.ndarray [shape=(n_windows,), dtype=float64]."""
+        return -self._apply(self.estimator.score_samples, windows)
+
 
 class IsolationForestDetector(ClassicalDetector):
     """Isolation forest (Liu et al., 2008): 100 trees of 256 windows each."""
 
-    def make_estimator(self, count: int, seed: int) -> BaseEstimator:
+    def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
         """An isolation forest."""
         return IsolationForest(n_estimators=100, random_state=seed)
 
     @property
     def num_parameters(self) -> int:
-        """Five numbers a node: the band it asks for, the threshold, two children, and the count of its windows."""
+        """Five numbers a node: the value it asks for, the threshold, two children, the count of its windows."""
         return 5 * sum(tree.tree_.node_count for tree in self.estimator.estimators_)
 
 
 class OneClassSVMDetector(ClassicalDetector):
-    """One-class SVM (Schölkopf et al., 2001) with an RBF kernel.
+    """One-class SVM (Schölkopf et al., 2001) with an RBF kernel: exact, or beyond 3000 windows approximate."""
 
-    Exact up to ``exact_limit`` windows. Beyond, its time would grow with the square of their number, so the kernel
-    is approximated by Nyström features (Williams and Seeger, 2000) and the SVM is fitted by stochastic gradient.
-    """
-
-    exact_limit = 3000
     nu = 0.1
-    components = 256
 
-    def make_estimator(self, count: int, seed: int) -> BaseEstimator:
-        """The exact one-class SVM or its approximation."""
-        if count <= self.exact_limit:
+    def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
+        """The exact one-class SVM, or one on Nyström features fitted by stochastic gradient."""
+        if len(windows) <= _EXACT_LIMIT:
             self.variant = "exact"
             return OneClassSVM(nu=self.nu)
         self.variant = "nystroem"
-        # of standardised windows the exact SVM's gamma="scale" is 1 / (frames * n_mels)
-        features = Nystroem(gamma=1 / (self.frames * self.n_mels), n_components=self.components, random_state=seed)
-        return make_pipeline(features, SGDOneClassSVM(nu=self.nu, random_state=seed))
+        return make_pipeline(self._landmarks(seed), SGDOneClassSVM(nu=self.nu, random_state=seed))
 
     @property
     def num_parameters(self) -> int:
@@ -143,3 +148,68 @@ class OneClassSVMDetector(ClassicalDetector):
             return self.estimator.support_vectors_.size + self.estimator.dual_coef_.size + 1
         features, svm = self.estimator[0], self.estimator[-1]
         return features.components_.size + features.normalization_.size + svm.coef_.size + 1
+
+
+class ClassicalClassifier(ClassicalModel, Classifier):
+    """A classifier of scikit-learn."""
+
+    @property
+    def class_weight(self) -> str | None:
+        """The classes' weights as scikit-learn takes them."""
+        return "balanced" if self.balanced else None
+
+    def predict_proba(self, windows: Windows) -> np.ndarray:
+        """Probabilities: np.ndarray [shape=(n_windows, num_classes), dtype=float64]."""
+        return self._apply(self.estimator.predict_proba, windows)
+
+
+class RandomForest(ClassicalClassifier):
+    """Random forest (Breiman, 2001): 100 trees of 5000 windows each, at least 5 windows a leaf."""
+
+    def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
+        """A random forest."""
+        return RandomForestClassifier(
+            n_estimators=100,
+            min_samples_leaf=5,
+            max_samples=min(5000, len(windows)),
+            class_weight=self.class_weight,
+            random_state=seed,
+        )
+
+    @property
+    def num_parameters(self) -> int:
+        """For each node the value it asks for, the threshold and two children, and the share of each class."""
+        nodes = sum(tree.tree_.node_count for tree in self.estimator.estimators_)
+        return (4 + self.num_classes) * nodes
+
+
+class SVM(ClassicalClassifier):
+    """SVM (Cortes and Vapnik, 1995) with an RBF kernel: exact, or beyond 3000 windows approximate.
+
+    The exact one's probabilities are calibrated by a sigmoid (Platt, 1999) on folds that keep the windows of a
+    recording together. The approximate one is a logistic regression on Nyström features.
+    """
+
+    def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
+        """The exact SVM or its approximation."""
+        if len(windows) > _EXACT_LIMIT:
+            self.variant = "nystroem"
+            linear = LogisticRegression(class_weight=self.class_weight, max_iter=1000)
+            return make_pipeline(self._landmarks(seed), linear)
+        self.variant = "exact"
+        recordings = min(len(np.unique(windows.recording[windows.target == c])) for c in np.unique(windows.target))
+        # where a class has a single recording its windows have to be in several folds
+        folds = StratifiedGroupKFold(min(recordings, 3)) if recordings > 1 else StratifiedKFold(3)
+        places = list(folds.split(windows.target, windows.target, groups=windows.recording))
+        return CalibratedClassifierCV(SVC(class_weight=self.class_weight), cv=places, ensemble=False)
+
+    @property
+    def num_parameters(self) -> int:
+        """Support vectors, weights, offsets and sigmoids, or landmarks, their normalisation, weights and offsets."""
+        if self.variant == "nystroem":
+            features, linear = self.estimator[0], self.estimator[-1]
+            return features.components_.size + features.normalization_.size + linear.coef_.size + linear.intercept_.size
+        (calibrated,) = self.estimator.calibrated_classifiers_
+        svm = calibrated.estimator
+        sizes = (svm.support_vectors_.size, svm.dual_coef_.size, svm.intercept_.size, 2 * len(calibrated.calibrators))
+        return sum(sizes)

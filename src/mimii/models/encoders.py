@@ -18,6 +18,45 @@ def dense(*widths: int) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+class NoisyInput(nn.Module):
+    """Gaussian noise and dropout on a standardised input, while training only (Vincent et al., 2008)."""
+
+    noise = 0.3  # standard deviations of a mel band
+
+    def __init__(self):
+        super().__init__()
+        self.dropout = nn.Dropout(0.1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Spoil an input of any shape."""
+        return self.dropout(x + self.noise * torch.randn_like(x)) if self.training else x
+
+
+class VariationalEncoder(nn.Module):
+    """Dense 128-64 and a Gaussian posterior of 16 latent values: (B, frames, n_mels) -> 2 x (B, latent)."""
+
+    latent = 16
+
+    def __init__(self, inputs: int):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), dense(inputs, 128, 64), nn.ReLU())
+        self.posterior = nn.Linear(64, 2 * self.latent)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and log variance of the posterior."""
+        mean, log_variance = self.posterior(self.body(x)).chunk(2, dim=1)
+        return mean, log_variance
+
+    def sample(self, mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+        """A code drawn from the posterior while training, and its mean otherwise: (B, latent)."""
+        return mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance) if self.training else mean
+
+    @staticmethod
+    def divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+        """KL divergence of the posterior from the standard normal, the mean over all elements: a scalar."""
+        return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+
+
 class ConvEncoder(nn.Module):
     """Three strided 2-D convolutions over (frames, mels): (B, frames, n_mels) -> (B, channels, *shapes[-1]).
 
@@ -104,6 +143,11 @@ class ResidualBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, inputs) -> (B, outputs)."""
         return functional.relu(self.shortcut(x) + self.body(x))
+
+
+def residual(*widths: int) -> nn.Sequential:
+    """Residual blocks from each of these widths to the next."""
+    return nn.Sequential(*(ResidualBlock(width, next_width) for width, next_width in pairwise(widths)))
 
 
 class SpectralShapeEncoder(nn.Module):

@@ -1,4 +1,4 @@
-"""What all networks share, and the detector that is made of one."""
+"""What all networks share, and the models that are made of one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +10,14 @@ from torch import nn
 
 from mimii import cache, training
 from mimii.features import Windows
-from mimii.models.base import Detector, History
+from mimii.models.base import Classifier, Detector, History, Model
 from mimii.settings import TrainingSettings
 
 
 class Network(nn.Module):
     """A network over windows of shape (B, frames, n_mels) that standardises its input itself.
+
+    A subclass has ``loss(windows)`` or, to learn classes, ``loss(windows, targets)``: the mean loss of a batch.
 
     Parameters
     ----------
@@ -30,8 +32,9 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.zeros(n_mels))
         self.register_buffer("std", torch.ones(n_mels))
 
-    def fit_scale(self, mean: np.ndarray, std: np.ndarray) -> None:
-        """Take the mean and standard deviation of each mel band of the training frames, shape (n_mels,)."""
+    def fit_scale(self, windows: Windows) -> None:
+        """Take the mean and standard deviation of each mel band from the training windows."""
+        mean, std = windows.band_statistics()
         self.mean.copy_(torch.from_numpy(mean))
         self.std.copy_(torch.from_numpy(std))
 
@@ -40,15 +43,13 @@ class Network(nn.Module):
         return (windows - self.mean) / self.std
 
 
-class NetworkDetector(Detector):
-    """A detector that is a trained network with ``loss`` and ``score``."""
+class NetworkModel(Model):
+    """A model that is a trained network."""
 
-    def __init__(
-        self, name: str, make_network: Callable[[int, int], Network], n_mels: int, frames: int, device: str = "cpu"
-    ):
-        super().__init__(name, n_mels, frames, device)
-        self._make_network = make_network
-        self.network = make_network(n_mels, frames).to(device).eval()
+    network: Network
+
+    def _make_network(self) -> Network:
+        raise NotImplementedError
 
     def fit(
         self,
@@ -61,14 +62,10 @@ class NetworkDetector(Detector):
     ) -> History:
         """Train the network from new weights."""
         torch.manual_seed(seed)
-        self.network = self._make_network(self.n_mels, self.frames)
+        self.network = self._make_network()
         return training.train(
             self.network, windows, validation, settings, seed=seed, device=self.device, give_way=give_way
         )
-
-    def score_windows(self, windows: Windows) -> np.ndarray:
-        """Score of each window: np.ndarray [shape=(n_windows,), dtype=float32]."""
-        return training.score(self.network, windows, self.device)
 
     @property
     def num_parameters(self) -> int:
@@ -79,7 +76,6 @@ class NetworkDetector(Detector):
         """Write weights and facts."""
         content = {
             "name": self.name,
-            "shape": [self.n_mels, self.frames],
             "state": {key: value.cpu() for key, value in self.network.state_dict().items()},
             "facts": facts,
         }
@@ -90,11 +86,55 @@ class NetworkDetector(Detector):
         """Read weights and facts; nothing in the file can run code."""
         try:
             content = torch.load(path, map_location=self.device, weights_only=True)
-            if [content["name"], content["shape"]] != [self.name, [self.n_mels, self.frames]]:
-                raise ValueError(f"holds {content['name']} for windows of {content['shape']}")
+            if content["name"] != self.name:
+                raise ValueError(f"holds {content['name']}, not {self.name}")
             self.network.load_state_dict(content["state"])
             return content["facts"]
         except FileNotFoundError:
             raise
         except Exception as error:  # torch raises many kinds for a damaged file
             raise cache.CacheError(f"{path.name}: {str(error).splitlines()[0]}") from error
+
+
+class NetworkDetector(NetworkModel, Detector):
+    """A detector that is a network with ``score``: (B, frames, n_mels) -> (B,)."""
+
+    def __init__(
+        self, network_class: Callable[[int, int], Network], name: str, n_mels: int, frames: int, device: str = "cpu"
+    ):
+        super().__init__(name, n_mels, frames, device)
+        self._network_class = network_class
+        self.network = self._make_network().to(device).eval()
+
+    def _make_network(self) -> Network:
+        return self._network_class(self.n_mels, self.frames)
+
+    def score_windows(self, windows: Windows) -> np.ndarray:
+        """Score of each window: np.ndarray [shape=(n_windows,), dtype=float32]."""
+        return training.apply(self.network, self.network.score, windows, self.device)
+
+
+class NetworkClassifier(NetworkModel, Classifier):
+    """A classifier that is a network with ``probabilities``: (B, frames, n_mels) -> (B, num_classes)."""
+
+    def __init__(
+        self,
+        network_class: Callable[[int, int, int], Network],
+        name: str,
+        n_mels: int,
+        frames: int,
+        device: str = "cpu",
+        *,
+        num_classes: int,
+        balanced: bool = True,
+    ):
+        super().__init__(name, n_mels, frames, device, num_classes=num_classes, balanced=balanced)
+        self._network_class = network_class
+        self.network = self._make_network().to(device).eval()
+
+    def _make_network(self) -> Network:
+        return self._network_class(self.n_mels, self.frames, self.num_classes, balanced=self.balanced)
+
+    def predict_proba(self, windows: Windows) -> np.ndarray:
+        """Probabilities: np.ndarray [shape=(n_windows, num_classes), dtype=float32]."""
+        return training.apply(self.network, self.network.probabilities, windows, self.device)

@@ -1,0 +1,79 @@
+"""Classification of machine sounds: models that learn from labelled recordings.
+
+python src/exp_classification.py --base_dir ./dataset --model all --classification_type machine_type
+"""
+
+import argparse
+import logging
+import sys
+from functools import partial
+
+from mimii import cli
+from mimii.models import CLASSIFIERS
+
+log = logging.getLogger("mimii.exp_classification")
+
+SCOPES = {"type": "each SNR and machine type", "machine": "each machine (machine_type only)", "all": "everything"}
+SUMMARY = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced",
+    "f1_macro": "macro F1",
+    "num_parameters": "parameters",
+    "training_time_sec": "train [s]",
+}
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = cli.Parser(description=__doc__.splitlines()[0])
+    group = parser.add_argument_group("task")
+    group.add_argument(
+        "--classification_type",
+        choices=["machine_type", "machine_id"],
+        default="machine_type",
+        help="machine_type: normal or abnormal; machine_id: which individual machine",
+    )
+    cli.add_data_options(parser)
+    cli.add_model_options(parser, list(CLASSIFIERS), SCOPES)
+    cli.add_feature_options(parser)
+    training = cli.add_training_options(parser)
+    training.add_argument(
+        "--class_weight",
+        choices=["balanced", "none"],
+        default="balanced",
+        help="balanced: the loss of a class is weighted by the inverse of its share",
+    )
+    cli.add_run_options(parser)
+    cli.add_output_options(
+        parser, "cache/classification_features", "cache/classification_models", "research_classification_results.csv"
+    )
+    args = cli.checked(parser, parser.parse_args(argv), CLASSIFIERS)
+    if args.classification_type == "machine_id" and args.scope == "machine":
+        parser.error("--scope machine: a single machine can't be told from others; use --scope type or all")
+    return args
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the experiment; returns the exit status."""
+    from mimii import classification
+    from mimii.experiment import session
+    from mimii.recordings import split_for_classification
+    from mimii.tasks import make_pools
+
+    with session(args, classification.COLUMNS) as lab:
+        recordings = split_for_classification(lab.recordings, args.seed)
+        pools, dropped = classification.drop_small_classes(make_pools(recordings, args.scope))
+        if dropped:
+            log.warning("Left out, fewer than 2 clips and so too few to split: %s.", ", ".join(dropped))
+        pools = lab.usable(pools, partial(classification.unusable, classification_type=args.classification_type))
+        tasks = lab.make_tasks(
+            classification.ClassificationTask,
+            pools,
+            classification_type=args.classification_type,
+            class_weight=args.class_weight,
+        )
+        return lab.run(tasks, SUMMARY, unit="pools")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.guarded(lambda: run(parse_args())))
