@@ -1,16 +1,18 @@
-#!/usr/bin/env python3
 """Write a synthetic demo data set in MIMII's layout, to try the framework without downloading MIMII.
+
+    python src/make_demo_dataset.py --output_dir ./dataset/demo
 
 The recordings are calculated (see mimii/synthesis.py), so results on them say nothing about real machines.
 """
 
-# numpy, scipy, soundfile, joblib and tqdm are imported where they are used: --help must not wait for them.
-import argparse
 import io
 import json
-import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+
+from mimii import cli
+from mimii.errors import UserError
 
 MACHINE_TYPES = ("fan", "pump", "slider", "valve")
 MACHINE_IDS = ("id_00", "id_02")
@@ -21,42 +23,12 @@ README_TITLE = "SYNTHETIC demo data set made by make_demo_dataset.py"
 SYNTHESIS_VERSION = 1  # to be raised with every change of the sound, so that old data are not taken for new
 
 
-class DemoDatasetError(Exception):
-    """The data set cannot be written; the message tells the user why, in one line."""
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """A parser that answers bad input with one line, without the usage."""
-
-    def error(self, message):
-        """Print `message` in one line and exit with status 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
-
-
-def count(text):
-    """Return the whole number `text`, from 0 to as many as 8 digits can number."""
-    value = int(text) if text.isascii() and text.isdigit() else -1
-    if not 0 <= value <= 10**8:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 100000000")
-    return value
-
-
-def positive_count(text):
-    """Return the whole number `text`, 1 or more."""
-    value = count(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
-
-
 def build_parser():
     """Return the parser of the command line."""
-    parser = OneLineParser(
-        prog="make_demo_dataset.py",
+    parser = cli.Parser(
         description="Write a SYNTHETIC data set in MIMII's layout (4 machine types x 2 IDs, 16 kHz, 10 s, "
         "16-bit), for trying the framework: its sounds are calculated, none is recorded. What is "
         "already there of the same data set is not made again.",
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add(
@@ -64,33 +36,34 @@ def build_parser():
         type=Path,
         default=Path("./dataset/demo"),
         metavar="DIR",
-        help="folder that receives the data set (default: ./dataset/demo)",
+        help="folder that receives the data set",
     )
-    add("--seed", type=count, default=42, help="same seed, same recordings (default: %(default)s)")
+    add("--seed", type=cli.seed_int, default=42, help="same seed, same recordings")
     add(
         "--snr",
         nargs="+",
         choices=SNRS,
-        default=["6dB"],
-        help="level of the machine over the factory noise; each has the same machine sounds (default: 6dB)",
+        metavar="SNR",
+        help=f"level of the machine over the factory noise, of {', '.join(SNRS)} (default: 6dB); the sounds are "
+        "the same at each",
     )
     add(
         "--machine_type",
         nargs="+",
         choices=MACHINE_TYPES,
-        default=list(MACHINE_TYPES),
-        help="machine types to make (default: all)",
+        metavar="TYPE",
+        help=f"only these, of {', '.join(MACHINE_TYPES)}",
     )
-    add("--normal", type=count, default=32, help="normal recordings per machine (default: %(default)s)")
-    add("--abnormal", type=count, default=12, help="abnormal recordings per machine (default: %(default)s)")
+    add("--normal", type=cli.natural, default=32, help="normal recordings per machine")
+    add("--abnormal", type=cli.natural, default=12, help="abnormal recordings per machine")
     add(
         "--channels",
         type=int,
         choices=(1, 8),
         default=1,
-        help="8 is MIMII's microphone array; its channel 0 is the one channel of 1 (default: %(default)s)",
+        help="8 is MIMII's microphone array; its channel 0 is the one channel of 1",
     )
-    add("--jobs", type=positive_count, help="processes (default: one per core)")
+    add("--jobs", type=cli.positive_int, help="processes (default: the cores)")
     return parser
 
 
@@ -133,22 +106,23 @@ def claim_folder(output_dir, options):
 
     Raises
     ------
-    DemoDatasetError
-        If the folder holds something else.
-    OSError
-        If the folder cannot be made or written.
+    UserError
+        The folder holds something else, or can't be made or written.
     """
-    output_dir.mkdir(parents=True, exist_ok=True)
+    from mimii.cache import whole_file
+
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {output_dir}: {error.strerror}; choose another --output_dir") from error
     readme = output_dir / README_NAME
     known = recorded_options(readme)
     if known is None:
         if any(not path.name.startswith(".") for path in output_dir.iterdir()):
-            raise DemoDatasetError(
-                f"{output_dir} holds files that this script did not make; choose another --output_dir"
-            )
+            raise UserError(f"{output_dir} holds files that this script did not make; choose another --output_dir")
     elif {**known, "snr": options["snr"]} != options:
         changed = sorted(key for key in options if key != "snr" and known.get(key) != options[key])
-        raise DemoDatasetError(
+        raise UserError(
             f"{output_dir} holds a demo data set made with another {', '.join(changed)}; "
             "delete it or choose another --output_dir"
         )
@@ -156,17 +130,8 @@ def claim_folder(output_dir, options):
         made = known.get("snr", [])
         options = {**options, "snr": [snr for snr in SNRS if snr in made or snr in options["snr"]]}
     if options != known:
-        write_whole(readme, readme_text(options).encode())
-
-
-def write_whole(path, data):
-    """Write the bytes `data` to the file `path` whole or not at all; raise OSError if that fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with whole_file(readme) as temporary:
+            temporary.write_text(readme_text(options), encoding="utf-8")
 
 
 def recording_path(output_dir, snr, machine_type, machine_id, label, index):
@@ -174,10 +139,11 @@ def recording_path(output_dir, snr, machine_type, machine_id, label, index):
     return output_dir / snr / machine_type / machine_id / label / f"{index:08d}.wav"
 
 
-def write_recording(output_dir, snrs, name, seed, channels):
-    """Synthesise one recording and write it at each SNR.
+@dataclass(frozen=True)
+class Recording:
+    """A recording to write.
 
-    Parameters
+    Attributes
     ----------
     output_dir : pathlib.Path
         Folder of the data set.
@@ -189,47 +155,40 @@ def write_recording(output_dir, snrs, name, seed, channels):
         Seed of the data set.
     channels : int
         1 or 8.
-
-    Raises
-    ------
-    OSError
-        If a file cannot be written.
     """
+
+    output_dir: Path
+    snrs: list[str]
+    name: tuple[str, str, str, int]
+    seed: int
+    channels: int
+
+
+def write_recording(recording):
+    """Synthesise a `Recording` and write it at each SNR; raise UserError if a file cannot be written."""
     import soundfile
 
+    from mimii.cache import whole_file
     from mimii.synthesis import SAMPLE_RATE, mix, recording_parts
 
-    machine, noise = recording_parts(*name, seed, channels)
-    for snr in snrs:
+    machine, noise = recording_parts(*recording.name, recording.seed, recording.channels)
+    for snr in recording.snrs:
         # Through memory: an error of the disk must come as an OSError, not as libsndfile reports it.
         wav = io.BytesIO()
         soundfile.write(wav, mix(machine, noise, SNRS[snr]), SAMPLE_RATE, "PCM_16", format="WAV")
-        path = recording_path(output_dir, snr, *name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, wav.getvalue())
+        with whole_file(recording_path(recording.output_dir, snr, *recording.name)) as temporary:
+            temporary.write_bytes(wav.getvalue())
 
 
-def write_missing(output_dir, missing, seed, channels, jobs):
-    """Write the recordings of `missing` (name to SNRs) in `jobs` processes (None: one per core)."""
-    from joblib import Parallel, cpu_count, delayed
+def run(args):
+    """Make what is missing of the data set and return the exit status."""
+    from joblib import cpu_count
     from tqdm import tqdm
 
-    write = delayed(write_recording)
-    tasks = (write(output_dir, snrs, name, seed, channels) for name, snrs in missing.items())
-    n_jobs = min(jobs or cpu_count(), len(missing))
-    done = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks)
-    for _ in tqdm(done, total=len(missing), unit="recording", disable=not sys.stderr.isatty()):
-        pass
+    from mimii.parallel import in_parallel
 
-
-def main(argv=None):
-    """Run the command line `argv` and return the exit status."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if args.normal + args.abnormal == 0:
-        parser.error("--normal and --abnormal are both 0: there is nothing to make")
-    snrs = [snr for snr in SNRS if snr in args.snr]
-    machine_types = [name for name in MACHINE_TYPES if name in args.machine_type]
+    snrs = [snr for snr in SNRS if snr in (args.snr or ["6dB"])]
+    machine_types = [name for name in MACHINE_TYPES if name in (args.machine_type or MACHINE_TYPES)]
     labels = {"normal": args.normal, "abnormal": args.abnormal}
     options = {
         "synthesis_version": SYNTHESIS_VERSION,
@@ -247,27 +206,33 @@ def main(argv=None):
         for index in range(number)
     ]
     paths = {(snr, name): recording_path(args.output_dir, snr, *name) for snr in snrs for name in names}
-    try:
-        claim_folder(args.output_dir, options)
-        absent = {key for key, path in paths.items() if not path.is_file()}
-        missing = {name: [snr for snr in snrs if (snr, name) in absent] for name in names}
-        missing = {name: absent_snrs for name, absent_snrs in missing.items() if absent_snrs}
-        if missing:
-            write_missing(args.output_dir, missing, args.seed, args.channels, args.jobs)
-        size = sum(path.stat().st_size for path in paths.values())
-    except (DemoDatasetError, OSError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    done = f"wrote {len(absent)} of" if absent else "already there, nothing written:"
+    claim_folder(args.output_dir, options)
+    absent = {key for key, path in paths.items() if not path.is_file()}
+    missing = [
+        Recording(args.output_dir, absent_snrs, name, args.seed, args.channels)
+        for name in names
+        if (absent_snrs := [snr for snr in snrs if (snr, name) in absent])
+    ]
+    done = in_parallel(write_recording, missing, args.jobs or cpu_count())
+    for _ in tqdm(done, total=len(missing), unit="recording", disable=None if missing else True):
+        pass
+    size = sum(path.stat().st_size for path in paths.values())
+    outcome = f"wrote {len(absent)} of" if absent else "already there, nothing written:"
     print(
-        f"Synthetic demo data set in {args.output_dir}: {done} {len(paths)} recordings "
+        f"Synthetic demo data set in {args.output_dir}: {outcome} {len(paths)} recordings "
         f"({len(machine_types) * len(MACHINE_IDS)} machines x {args.normal} normal + {args.abnormal} "
         f"abnormal, SNR {', '.join(snrs)}, channels {args.channels}, seed {args.seed}), {size / 1e6:.1f} MB"
     )
     return 0
+
+
+def main(argv=None):
+    """Run the command line `argv` and return the exit status."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.normal + args.abnormal == 0:
+        parser.error("--normal and --abnormal are both 0: there is nothing to make")
+    return cli.guarded(lambda: run(args))
 
 
 if __name__ == "__main__":

@@ -145,10 +145,8 @@ def drop_small_classes(pools: list[Pool]) -> tuple[list[Pool], list[str]]:
         machines = []
         for machine in pool.machines:
             sides = machine.groupby("label")["split"].transform("nunique")
-            dropped += [
-                f"{machine_name(machine[MACHINE].iloc[0])} {label}"
-                for label in machine.loc[sides < 2, "label"].unique()
-            ]
+            if labels := sorted(machine.loc[sides < 2, "label"].unique()):
+                dropped.append(f"{machine_name(machine[MACHINE].iloc[0])} ({', '.join(labels)})")
             if (sides == 2).any():
                 machines.append(machine[sides == 2].reset_index(drop=True))
         kept.append(Pool(pool.key, machines))

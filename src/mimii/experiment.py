@@ -17,6 +17,7 @@ from mimii import cli
 from mimii.errors import TaskError, UserError
 from mimii.feature_store import FeatureStore
 from mimii.logs import Console, about, logging_to, progress_bars
+from mimii.models import REGISTRY
 from mimii.parallel import in_parallel
 from mimii.recordings import find_recordings, select
 from mimii.results import ResultsTable, save_csv
@@ -81,10 +82,9 @@ class Session:
         self.table = ResultsTable(args.output_csv, columns)
         self.store = FeatureStore(args.pickle_dir, cli.feature_settings(args))
         self.devices = _devices(args.device)
-        self.extraction_jobs = args.jobs or cpu_count()
-        on_gpu = self.devices != ["cpu"]
-        limit = cli.JOBS_PER_GPU * len(self.devices) if on_gpu and not args.jobs else self.extraction_jobs
-        self.jobs = min(self.extraction_jobs, limit)
+        self.extraction_jobs = self.jobs = args.jobs or cpu_count()
+        if not args.jobs and self.devices != ["cpu"]:
+            self.jobs = min(self.jobs, cli.JOBS_PER_GPU * len(self.devices))
 
     def usable(self, pools: Sequence[Pool], unusable: Callable[[Pool], str]) -> list[Pool]:
         """Drop the pools that can't be trained or evaluated, and name them, in a line for each reason.
@@ -230,12 +230,14 @@ def summarise(rows: pd.DataFrame, columns: dict[str, str], unit: str) -> str:
     """
     is_pool = rows["machine_id"] == ALL
     wanted = rows[is_pool if unit == "pools" else ~is_pool]
-    models = (wanted if len(wanted) else rows).groupby("model", sort=False)
+    wanted = wanted if len(wanted) else rows
+    order = [model for model in REGISTRY if model in set(wanted["model"])]
+    models = wanted.groupby(pd.Categorical(wanted["model"], order), observed=True)
     table = models[list(columns)].mean()
-    table.insert(0, unit if len(wanted) else "rows", models.size())
+    table.insert(0, unit, models.size())
     decimals = {"num_parameters": 0, "training_time_sec": 1}
     formats = {heading: _formatter(decimals.get(column, 3)) for column, heading in columns.items()}
-    text = table.rename(columns=columns).reset_index().to_string(index=False, formatters=formats)
+    text = table.rename(columns=columns).rename_axis("model").reset_index().to_string(index=False, formatters=formats)
     lines = text.splitlines()
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
