@@ -56,7 +56,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> int:
     """Run the experiment; returns the exit status."""
     from mimii import classification
-    from mimii.experiment import session
+    from mimii.experiment import Summary, session
     from mimii.recordings import split_for_classification
     from mimii.tasks import make_pools
 
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
             classification_type=args.classification_type,
             class_weight=args.class_weight,
         )
-        return lab.run(tasks, SUMMARY, unit="pools")
+        return lab.run(tasks, Summary("pools", SUMMARY))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ The recordings are calculated (see mimii/synthesis.py), so results on them say n
 import io
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mimii import cli
@@ -53,6 +53,12 @@ def build_parser():
         choices=MACHINE_TYPES,
         metavar="TYPE",
         help=f"only these, of {', '.join(MACHINE_TYPES)}",
+    )
+    add(
+        "--layout",
+        choices=cli.LAYOUTS,
+        default="mimii",
+        help="MIMII's, or that of a DCASE challenge: with the split in the folders, and from 2021 on with domains",
     )
     add("--normal", type=cli.natural, default=32, help="normal recordings per machine")
     add("--abnormal", type=cli.natural, default=12, help="abnormal recordings per machine")
@@ -134,9 +140,23 @@ def claim_folder(output_dir, options):
             temporary.write_text(readme_text(options), encoding="utf-8")
 
 
-def recording_path(output_dir, snr, machine_type, machine_id, label, index):
-    """Return the path of a recording in MIMII's layout."""
-    return output_dir / snr / machine_type / machine_id / label / f"{index:08d}.wav"
+def recording_path(recording, snr):
+    """Return the path of a `Recording` at an SNR.
+
+    The DCASE layouts have the split in the folders; it is the one that MIMII's rule gives. Of two recordings for
+    evaluation one is said to be of the target domain.
+    """
+    machine_type, machine_id, label, index = recording.name
+    folder = recording.output_dir
+    if recording.layout == "mimii":
+        return folder / snr / machine_type / machine_id / label / f"{index:08d}.wav"
+    split = "test" if label == "abnormal" or index < recording.abnormal else "train"
+    label = {"normal": "normal", "abnormal": "anomaly"}[label]
+    if recording.layout == "dcase2020":
+        return folder / machine_type / split / f"{label}_{machine_id}_{index:08d}.wav"
+    section = machine_id.replace("id", "section")
+    domain = "target" if split == "test" and index % 2 else "source"
+    return folder / machine_type / split / f"{section}_{domain}_{split}_{label}_{index:04d}_synthetic.wav"
 
 
 @dataclass(frozen=True)
@@ -147,7 +167,7 @@ class Recording:
     ----------
     output_dir : pathlib.Path
         Folder of the data set.
-    snrs : list of str
+    snrs : tuple of str
         Names of the SNR to write; the machine and the noise are the same in each.
     name : tuple of (str, str, str, int)
         Machine type, machine ID, label and index.
@@ -155,13 +175,19 @@ class Recording:
         Seed of the data set.
     channels : int
         1 or 8.
+    layout : str
+        One of `mimii.cli.LAYOUTS`.
+    abnormal : int
+        Abnormal recordings of its machine, which decide the split.
     """
 
     output_dir: Path
-    snrs: list[str]
+    snrs: tuple[str, ...]
     name: tuple[str, str, str, int]
     seed: int
     channels: int
+    layout: str
+    abnormal: int
 
 
 def write_recording(recording):
@@ -176,7 +202,7 @@ def write_recording(recording):
         # Through memory: an error of the disk must come as an OSError, not as libsndfile reports it.
         wav = io.BytesIO()
         soundfile.write(wav, mix(machine, noise, SNRS[snr]), SAMPLE_RATE, "PCM_16", format="WAV")
-        with whole_file(recording_path(recording.output_dir, snr, *recording.name)) as temporary:
+        with whole_file(recording_path(recording, snr)) as temporary:
             temporary.write_bytes(wav.getvalue())
 
 
@@ -187,31 +213,40 @@ def run(args):
 
     from mimii.parallel import in_parallel
 
-    snrs = [snr for snr in SNRS if snr in (args.snr or ["6dB"])]
+    snrs = tuple(snr for snr in SNRS if snr in (args.snr or ["6dB"]))
     machine_types = [name for name in MACHINE_TYPES if name in (args.machine_type or MACHINE_TYPES)]
     labels = {"normal": args.normal, "abnormal": args.abnormal}
     options = {
         "synthesis_version": SYNTHESIS_VERSION,
         "seed": args.seed,
-        "snr": snrs,
+        "snr": list(snrs),
         "machine_type": machine_types,
         "channels": args.channels,
+        "layout": args.layout,
         **labels,
     }
-    names = [
-        (machine_type, machine_id, label, index)
+    recordings = [
+        Recording(
+            args.output_dir,
+            snrs,
+            (machine_type, machine_id, label, index),
+            args.seed,
+            args.channels,
+            args.layout,
+            args.abnormal,
+        )
         for machine_type in machine_types
         for machine_id in MACHINE_IDS
         for label, number in labels.items()
         for index in range(number)
     ]
-    paths = {(snr, name): recording_path(args.output_dir, snr, *name) for snr in snrs for name in names}
+    paths = {(recording, snr): recording_path(recording, snr) for recording in recordings for snr in snrs}
     claim_folder(args.output_dir, options)
     absent = {key for key, path in paths.items() if not path.is_file()}
     missing = [
-        Recording(args.output_dir, absent_snrs, name, args.seed, args.channels)
-        for name in names
-        if (absent_snrs := [snr for snr in snrs if (snr, name) in absent])
+        replace(recording, snrs=absent_snrs)
+        for recording in recordings
+        if (absent_snrs := tuple(snr for snr in snrs if (recording, snr) in absent))
     ]
     done = in_parallel(write_recording, missing, args.jobs or cpu_count())
     for _ in tqdm(done, total=len(missing), unit="recording", disable=None if missing else True):
@@ -232,6 +267,8 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if args.normal + args.abnormal == 0:
         parser.error("--normal and --abnormal are both 0: there is nothing to make")
+    if args.layout != "mimii" and len(args.snr or []) > 1:
+        parser.error(f"--layout {args.layout} has no place for several SNR: make a data set for each")
     return cli.guarded(lambda: run(args))
 
 

@@ -50,6 +50,9 @@ positive_float = _number(float, lambda value: 0 < value < float("inf"), "a numbe
 fraction = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
 
 
+LAYOUTS = ("mimii", "dcase2020", "dcase2021")  # of mimii.recordings, which takes a while to load
+
+
 def add_data_options(parser: Parser) -> None:
     """Which recordings."""
     group = parser.add_argument_group("data")
@@ -59,6 +62,9 @@ def add_data_options(parser: Parser) -> None:
         required=True,
         default=argparse.SUPPRESS,
         help="MIMII, or a part of it: one SNR, one machine type, one machine",
+    )
+    group.add_argument(
+        "--layout", choices=["auto", *LAYOUTS], default="auto", help="how the data set is laid out; auto recognises it"
     )
     group.add_argument("--snr", nargs="+", metavar="SNR", help="only these, of 6dB, 0dB, min6dB")
     group.add_argument("--machine_type", nargs="+", metavar="TYPE", help="only these, of fan, pump, slider, valve")

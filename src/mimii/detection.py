@@ -9,6 +9,7 @@ from mimii.features import Windows
 from mimii.metrics import detection_metrics
 from mimii.models import create_model
 from mimii.models.base import Detector
+from mimii.recordings import LABELS, UNLABELLED
 from mimii.tasks import COST, HOW, WHAT, Judgement, Pool, Task, describe
 
 
@@ -16,7 +17,7 @@ from mimii.tasks import COST, HOW, WHAT, Judgement, Pool, Task, describe
 class DetectionTask(Task):
     """One detector for one pool of machines; see `mimii.tasks.Task`."""
 
-    metrics = ["auc", "pr_auc", "pauc"]  # noqa: RUF012 (a ClassVar, as the base class says)
+    metrics = ["auc", "pr_auc", "pauc", "auc_source", "auc_target"]  # noqa: RUF012 (a ClassVar, says the base class)
 
     def create_model(self) -> Detector:
         """Make the detector."""
@@ -32,13 +33,19 @@ class DetectionTask(Task):
         return
 
     def can_evaluate(self, recordings: pd.DataFrame, key: tuple[str, str, str]) -> bool:
-        """A ROC curve needs normal and abnormal recordings."""
-        return recordings["label"].nunique() == 2
+        """A ROC curve needs normal and abnormal recordings; those without a label are scored all the same."""
+        labels = set(recordings["label"])
+        return labels.issuperset(LABELS) or UNLABELLED in labels
 
     def evaluate(self, recordings: pd.DataFrame, outputs: np.ndarray, key: tuple[str, str, str]) -> Judgement:
-        """Judge the anomaly scores of recordings."""
-        is_abnormal = (recordings["label"] == "abnormal").to_numpy()
-        return Judgement(detection_metrics(is_abnormal, outputs), {"": describe(recordings, score=outputs)})
+        """Judge the anomaly scores of recordings; those without a label are left out of the metrics."""
+        labelled = (recordings["label"] != UNLABELLED).to_numpy()
+        known = recordings[labelled]
+        metrics = dict.fromkeys(self.metrics, np.nan)
+        if known["label"].nunique() == 2:
+            is_abnormal = (known["label"] == "abnormal").to_numpy()
+            metrics |= detection_metrics(is_abnormal, outputs[labelled], known["domain"].to_numpy())
+        return Judgement(metrics, {"": describe(recordings, score=outputs)})
 
 
 COLUMNS = [*WHAT, *DetectionTask.metrics, *COST, *HOW]
@@ -48,6 +55,28 @@ def unusable(pool: Pool) -> str:
     """Why no detector of this pool can be trained and evaluated; empty where it can be."""
     if not (pool.recordings["split"] == "train").any():
         return "no normal recording is left to train on"
-    if not any(machine.loc[machine["split"] == "eval", "label"].nunique() == 2 for machine in pool.machines):
+    labels = [set(machine.loc[machine["split"] == "eval", "label"]) for machine in pool.machines]
+    if not any(there.issuperset(LABELS) or UNLABELLED in there for there in labels):
         return "no abnormal recording is there to evaluate with"
     return ""
+
+
+def challenge_score(rows: pd.DataFrame) -> float:
+    """The official score of DCASE's task 2 for the machines of one model.
+
+    Parameters
+    ----------
+    rows : pd.DataFrame
+        A row a machine, with ``auc``, ``pauc`` and, where there are domains, ``auc_source`` and ``auc_target``.
+
+    Returns
+    -------
+    float
+        Of data sets with domains, from 2021 on, the harmonic mean over the machines of the AUC of each domain and
+        the pAUC; of the others, as in 2020, the mean of AUC and pAUC.
+    """
+    from scipy.stats import hmean
+
+    if rows[["auc_source", "auc_target"]].notna().all(axis=None):
+        return float(hmean(rows[["auc_source", "auc_target", "pauc"]].to_numpy().ravel()))
+    return float(rows[["auc", "pauc"]].to_numpy().mean())

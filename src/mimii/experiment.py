@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,10 @@ class Session:
         self.args = args
         self.console = console
         self.recordings = select(
-            find_recordings(args.base_dir), snr=args.snr, machine_type=args.machine_type, machine_id=args.machine_id
+            find_recordings(args.base_dir, args.layout),
+            snr=args.snr,
+            machine_type=args.machine_type,
+            machine_id=args.machine_id,
         )
         self.table = ResultsTable(args.output_csv, columns)
         self.store = FeatureStore(args.pickle_dir, cli.feature_settings(args))
@@ -126,14 +130,13 @@ class Session:
             for number, (model, pool) in enumerate(pairs)
         ]
 
-    def run(self, tasks: Sequence[Task], summary: dict[str, str], unit: str) -> int:
+    def run(self, tasks: Sequence[Task], summary: "Summary") -> int:
         """Do the tasks that are not done yet, and print a summary of all of them.
 
         Parameters
         ----------
         tasks : sequence of Task
-        summary, unit : dict of str to str, str
-            What the summary shows; see `summarise`.
+        summary : Summary
 
         Returns
         -------
@@ -155,7 +158,7 @@ class Session:
         rows = self.table.read().drop_duplicates("run_id", keep="last")
         rows = rows[rows["run_id"].isin({run_id for ids in wanted.values() for run_id in ids})]
         if len(rows):
-            print(summarise(rows, summary, unit))
+            print(summary.table(rows))
             print(f"\n{len(rows)} rows in {self.table.path}")
         if failed:
             log.error("%d of %d failed: %s.", len(failed), len(pending), ", ".join(failed))
@@ -216,31 +219,39 @@ def _devices(name: str) -> list[str]:
     return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
 
 
-def summarise(rows: pd.DataFrame, columns: dict[str, str], unit: str) -> str:
-    """A table for a terminal of 80 columns: for each model the means over what it was evaluated on.
+@dataclass(frozen=True)
+class Summary:
+    """The table that a script ends with: for each model the means over what it was evaluated on.
 
-    Parameters
+    Attributes
     ----------
-    rows : pd.DataFrame
-        Rows of a results table.
-    columns : dict of str to str
-        Which columns, and their headings.
     unit : str
         ``machines`` or ``pools``: which rows count, where there are both.
+    columns : dict of str to str
+        Which columns of the results table, and their headings.
+    scores : dict of str to callable
+        Headings of further columns, and how each follows from the rows of a model.
     """
-    is_pool = rows["machine_id"] == ALL
-    wanted = rows[is_pool if unit == "pools" else ~is_pool]
-    wanted = wanted if len(wanted) else rows
-    order = [model for model in REGISTRY if model in set(wanted["model"])]
-    models = wanted.groupby(pd.Categorical(wanted["model"], order), observed=True)
-    table = models[list(columns)].mean()
-    table.insert(0, unit, models.size())
-    decimals = {"num_parameters": 0, "training_time_sec": 1}
-    formats = {heading: _formatter(decimals.get(column, 3)) for column, heading in columns.items()}
-    text = table.rename(columns=columns).rename_axis("model").reset_index().to_string(index=False, formatters=formats)
-    lines = text.splitlines()
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
+    unit: str
+    columns: dict[str, str]
+    scores: dict[str, Callable[[pd.DataFrame], float]] = field(default_factory=dict)
 
-def _formatter(decimals: int) -> Callable[[float], str]:
-    return lambda value: f"{value:,.{decimals}f}"
+    _decimals = {"num_parameters": 0, "training_time_sec": 1}  # noqa: RUF012 (a constant)
+
+    def table(self, rows: pd.DataFrame) -> str:
+        """Format rows of a results table for a terminal of 80 columns."""
+        is_pool = rows["machine_id"] == ALL
+        wanted = rows[is_pool if self.unit == "pools" else ~is_pool]
+        wanted = wanted if len(wanted) else rows
+        lines = []
+        for model in [name for name in REGISTRY if name in set(wanted["model"])]:
+            own = wanted[wanted["model"] == model]
+            means = {
+                heading: f"{own[column].mean():,.{self._decimals.get(column, 3)}f}"
+                for column, heading in self.columns.items()
+            }
+            scores = {heading: f"{score(own):.3f}" for heading, score in self.scores.items()}
+            lines.append({"model": model, self.unit: len(own), **scores, **means})
+        text = pd.DataFrame(lines).to_string(index=False).splitlines()
+        return "\n".join([text[0], "-" * len(text[0]), *text[1:]])

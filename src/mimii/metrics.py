@@ -5,7 +5,9 @@ import numpy as np
 MAX_FPR = 0.1  # where the partial AUC ends, as in DCASE's task 2
 
 
-def detection_metrics(is_abnormal: np.ndarray, scores: np.ndarray) -> dict[str, float]:
+def detection_metrics(
+    is_abnormal: np.ndarray, scores: np.ndarray, domains: np.ndarray | None = None
+) -> dict[str, float]:
     """Ranking metrics of anomaly scores.
 
     Parameters
@@ -14,6 +16,8 @@ def detection_metrics(is_abnormal: np.ndarray, scores: np.ndarray) -> dict[str, 
         Both values must occur.
     scores : np.ndarray [shape=(n,)]
         Higher is more anomalous.
+    domains : np.ndarray [shape=(n,)] of str, optional
+        ``source`` or ``target``, empty where there are no domains.
 
     Returns
     -------
@@ -23,14 +27,21 @@ def detection_metrics(is_abnormal: np.ndarray, scores: np.ndarray) -> dict[str, 
           Goadrich, 2006).
         - ``pauc``: area under the ROC curve up to a false-positive rate of 0.1, scaled so that chance is 0.5 and
           the best 1 (McClish, 1989).
+        - ``auc_source``, ``auc_target``: the normal recordings of one domain against the abnormal ones of both, as
+          DCASE's task 2 has it from 2022 on; only where that domain occurs.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    return {
+    metrics = {
         "auc": float(roc_auc_score(is_abnormal, scores)),
         "pr_auc": float(average_precision_score(is_abnormal, scores)),
         "pauc": float(roc_auc_score(is_abnormal, scores, max_fpr=MAX_FPR)),
     }
+    for domain in ("source", "target"):
+        if domains is not None and (~is_abnormal & (domains == domain)).any():
+            chosen = is_abnormal | (domains == domain)
+            metrics[f"auc_{domain}"] = float(roc_auc_score(is_abnormal[chosen], scores[chosen]))
+    return metrics
 
 
 def classification_metrics(targets: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:

@@ -12,23 +12,41 @@ from mimii.errors import UserError
 
 MACHINE = ["snr", "machine_type", "machine_id"]
 LABELS = ("normal", "abnormal")
-LAYOUT = "<snr>/<machine_type>/<machine_id>/{normal,abnormal}/*.wav"
+UNLABELLED = "unlabelled"  # of an evaluation set whose labels are withheld
+
+LAYOUTS = {
+    "mimii": "<snr>/<machine_type>/<machine_id>/{normal,abnormal}/*.wav",
+    "dcase2020": "<machine_type>/{train,test}/{normal,anomaly}_id_XX_*.wav",
+    "dcase2021": "<machine_type>/{train,test}/section_XX_{source,target}_{train,test}_{normal,anomaly}_*.wav",
+}
 
 # 6dB, 0dB, min6dB as 7z.sh names them; 6_dB_fan, -6_dB_fan as the archives unpack by themselves
 _SNR = re.compile(r"(?P<minus>-|min)?_?(?P<decibels>\d+)_?dB(?:_(?P<machine_type>.+))?", re.IGNORECASE)
+_DCASE_FOLDERS = {"train": "train", "test": "eval", "source_test": "eval", "target_test": "eval"}
+_DCASE2020 = re.compile(r"(?:(?P<label>normal|anomaly)_)?(?P<machine_id>id_\d+)_.*\.wav", re.IGNORECASE)
+_DCASE2021 = re.compile(
+    r"(?P<machine_id>section_\d+)(?:_(?P<domain>source|target))?(?:_(?:train|test))?"
+    r"(?:_(?P<label>normal|anomaly))?_.*\.wav",
+    re.IGNORECASE,
+)
 
 
-def find_recordings(base_dir: Path) -> pd.DataFrame:
-    """Find every machine below a directory: a directory with wavs in ``normal/`` or ``abnormal/``.
+def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
+    """Find every machine below a directory.
 
-    The machine's own directory names its ID, the one above its type, and the nearest one above that reads like
-    a signal-to-noise ratio its SNR. Those may lie above ``base_dir``, so that it can point at all of MIMII, at
-    one SNR, at one type or at one machine.
+    MIMII: a directory with wavs in ``normal/`` or ``abnormal/`` is a machine. Its name is the machine's ID, the
+    one above it the type, and the nearest one above that reads like a signal-to-noise ratio the SNR. Those may
+    lie above ``base_dir``, so that it can point at all of MIMII, at one SNR, at one type or at one machine.
+
+    DCASE: a directory with wavs in ``train/`` or ``test/`` is a machine type, and the file names tell the rest; a
+    section is a machine.
 
     Parameters
     ----------
     base_dir : Path
         Where to look; symbolic links are followed.
+    layout : str
+        A key of ``LAYOUTS``, or ``auto``.
 
     Returns
     -------
@@ -38,41 +56,61 @@ def find_recordings(base_dir: Path) -> pd.DataFrame:
         - path : str, absolute
         - snr : str, ``6dB``, ``0dB``, ``min6dB`` ..., empty where the path has none
         - machine_type, machine_id : str
-        - label : str, ``normal`` or ``abnormal``
-        - name : str, the file name
+        - label : str, ``normal``, ``abnormal`` or ``unlabelled``
+        - name : str, the path below the machine's label, or below the machine type in the DCASE layouts
         - size : int [bytes], mtime : int [ns]; with the name they tell a recording from its changed version
+        - given_split : str, ``train`` or ``eval`` where the layout has a split, else empty
+        - domain : str, ``source`` or ``target`` where the layout has domains, else empty
 
     Raises
     ------
     UserError
-        The directory is missing, has no recordings, or holds the same machine twice.
+        The directory is missing, has no recordings, holds the same machine twice, or holds several layouts.
     """
     if not base_dir.is_dir():
         what = "is not a directory" if base_dir.exists() else "does not exist"
-        raise UserError(f"--base_dir {base_dir} {what}: give the directory that holds {LAYOUT}")
+        raise UserError(f"--base_dir {base_dir} {what}: give the directory that holds {LAYOUTS['mimii']}")
 
-    rows = []
+    found: dict[str, list[tuple]] = {}
     homes: dict[tuple[str, str, str], Path] = {}
     for directory in _walk(base_dir.resolve()):
-        if directory.name not in LABELS:
+        if directory.name not in (*LABELS, *_DCASE_FOLDERS):
             continue
-        machine = parse_machine(directory.parent)
-        recordings = [
-            (entry.path, *machine, directory.name, entry.name, *_size_and_time(entry))
-            for entry in os.scandir(directory)
-            if entry.name.lower().endswith(".wav") and not entry.name.startswith(".")
-        ]
-        if recordings and homes.setdefault(machine, directory.parent) != directory.parent:
-            raise UserError(
-                f"{homes[machine]} and {directory.parent} are both machine '{machine_name(machine)}': "
-                "point --base_dir at one of the two data sets, or remove the one you do not need"
-            )
-        rows += recordings
+        for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
+            if not entry.name.lower().endswith(".wav") or entry.name.startswith("."):
+                continue
+            which, machine, *facts = _describe(directory, entry.name)
+            if not which or layout not in ("auto", which):
+                continue
+            if homes.setdefault(machine, directory.parent) != directory.parent:
+                raise UserError(
+                    f"{homes[machine]} and {directory.parent} both hold machine '{machine_name(machine)}': "
+                    "point --base_dir at one of the two data sets, or remove the one you do not need"
+                )
+            found.setdefault(which, []).append((entry.path, *machine, *facts, *_size_and_time(entry)))
 
-    if not rows:
-        raise UserError(f"no recordings of the layout {LAYOUT} below {base_dir}; found {_contents(base_dir)}")
-    table = pd.DataFrame(rows, columns=["path", *MACHINE, "label", "name", "size", "mtime"])
-    return table.sort_values([*MACHINE, "label", "name"], ignore_index=True)
+    if not found:
+        layouts = " or ".join(LAYOUTS.values() if layout == "auto" else [LAYOUTS[layout]])
+        raise UserError(f"no recordings of the layout {layouts} below {base_dir}; found {_contents(base_dir)}")
+    if len(found) > 1:
+        raise UserError(f"{base_dir} holds data sets of several layouts; choose one: --layout {' or '.join(found)}")
+    (rows,) = found.values()
+    columns = ["path", *MACHINE, "label", "name", "given_split", "domain", "size", "mtime"]
+    return pd.DataFrame(rows, columns=columns).sort_values([*MACHINE, "label", "name"], ignore_index=True)
+
+
+def _describe(directory: Path, name: str) -> tuple[str, tuple[str, str, str], str, str, str, str]:
+    """Layout, machine, label, name, split and domain of a wav; an empty layout where it fits none."""
+    if directory.name in LABELS:
+        return "mimii", parse_machine(directory.parent), directory.name, name, "", ""
+    for layout, pattern in (("dcase2020", _DCASE2020), ("dcase2021", _DCASE2021)):
+        if match := pattern.fullmatch(name):
+            facts = {key: (value or "").lower() for key, value in match.groupdict().items()}
+            label = {"anomaly": "abnormal", "normal": "normal", "": UNLABELLED}[facts["label"]]
+            machine = ("", directory.parent.name, facts["machine_id"])
+            split = _DCASE_FOLDERS[directory.name]
+            return layout, machine, label, f"{directory.name}/{name}", split, facts.get("domain", "")
+    return "", ("", "", ""), "", "", "", ""
 
 
 def _walk(base: Path) -> Iterable[Path]:
@@ -150,7 +188,8 @@ def select(recordings: pd.DataFrame, **wanted: Iterable[str] | None) -> pd.DataF
             continue
         there = sorted(recordings[column].unique())
         if missing := [value for value in values if value not in there]:
-            raise UserError(f"--{column} {' '.join(missing)} is not in the data set, which has {', '.join(there)}")
+            has = ", ".join(filter(None, there)) or "none"
+            raise UserError(f"--{column} {' '.join(missing)} is not in the data set, which has {has}")
         selected = selected[selected[column].isin(list(values))]
     if selected.empty:
         raise UserError("no machine has all of the selected --snr, --machine_type and --machine_id together")
@@ -158,7 +197,7 @@ def select(recordings: pd.DataFrame, **wanted: Iterable[str] | None) -> pd.DataF
 
 
 def split_for_detection(recordings: pd.DataFrame) -> pd.DataFrame:
-    """Split each machine as in the MIMII paper (Purohit et al., 2019).
+    """Split each machine as its layout says or, for MIMII, as in its paper (Purohit et al., 2019).
 
     Of a machine's sorted normal recordings the first ones, as many as it has abnormal ones, are for evaluation
     together with the abnormal ones; the other normal recordings are for training.
@@ -166,14 +205,15 @@ def split_for_detection(recordings: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        The recordings with a column ``split``: ``train`` or ``eval``.
+        The recordings with a column ``split``: ``train`` or ``eval``. Abnormal recordings are never for training.
     """
-    is_abnormal = recordings["label"] == "abnormal"
+    is_abnormal = recordings["label"] != "normal"
     abnormal_count = is_abnormal.groupby([recordings[column] for column in MACHINE]).transform("sum")
     # the recordings are sorted, so this numbers a machine's recordings of one label by name
     number = recordings.groupby([*MACHINE, "label"]).cumcount()
-    split = np.where(is_abnormal | (number < abnormal_count), "eval", "train")
-    return recordings.assign(split=split)
+    by_paper = np.where(number < abnormal_count, "eval", "train")
+    split = np.where(recordings["given_split"] == "", by_paper, recordings["given_split"])
+    return recordings.assign(split=np.where(is_abnormal, "eval", split))
 
 
 def choose_clips(recordings: pd.DataFrame, fraction: float, seed: int, purpose: str) -> np.ndarray:
@@ -189,7 +229,8 @@ def choose_clips(recordings: pd.DataFrame, fraction: float, seed: int, purpose: 
         Of two or more clips at least one is chosen, where the fraction is not 0, and at least one is not.
     seed : int
     purpose : str
-        The choice depends on the seed, the purpose, the clips' names, their type, ID and label, and nothing else.
+        The choice depends on the seed, the purpose and the number of clips, and nothing else: it is the same for
+        the same recordings under other names.
 
     Returns
     -------
@@ -200,10 +241,10 @@ def choose_clips(recordings: pd.DataFrame, fraction: float, seed: int, purpose: 
     if fraction == 0:
         return chosen
     names = recordings["name"].to_numpy()
-    for stratum, positions in recordings.groupby(["machine_type", "machine_id", "label"]).indices.items():
+    for positions in recordings.groupby(["machine_type", "machine_id", "label"]).indices.values():
         clips = np.unique(names[positions])
         count = min(max(1, round(fraction * len(clips))), len(clips) - 1)
-        generator = np.random.default_rng([seed, *" ".join([purpose, *stratum]).encode()])
+        generator = np.random.default_rng([seed, *purpose.encode()])
         chosen[positions] = np.isin(names[positions], generator.permutation(clips)[:count])
     return chosen
 
@@ -221,7 +262,8 @@ def split_for_classification(recordings: pd.DataFrame, seed: int) -> pd.DataFram
     Returns
     -------
     pd.DataFrame
-        The recordings with a column ``split``: ``train`` or ``eval``.
+        The recordings that have a label, with a column ``split``: ``train`` or ``eval``.
     """
+    recordings = recordings[recordings["label"] != UNLABELLED].reset_index(drop=True)
     is_eval = choose_clips(recordings, 0.2, seed, purpose="evaluation")
     return recordings.assign(split=np.where(is_eval, "eval", "train"))

@@ -86,7 +86,7 @@ class ResultsTable:
                 writer.writeheader()
             elif not before.endswith(b"\n"):
                 before += b"\n"
-            writer.writerows(rows)
+            writer.writerows({name: "" if value != value else value for name, value in row.items()} for row in rows)
             with cache.whole_file(self.path) as temporary:
                 temporary.write_bytes(before + text.getvalue().encode("utf-8"))
 

@@ -132,7 +132,7 @@ class Outcome:
 
 
 def derive_seed(*parts: Any) -> int:
-    """A seed of 63 bits from the parts alone, so that the order of tasks changes nothing."""
+    """A seed of 63 bits from the parts alone, so that neither the order of tasks nor their number changes it."""
     text = "|".join(map(str, parts))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
@@ -362,7 +362,7 @@ class Task(ABC):
                 windows,
                 validation if len(validation) else None,
                 self.settings,
-                seed=derive_seed(self.settings.seed, self.model, self.pool.name),
+                seed=derive_seed(self.settings.seed, self.model),
                 give_way=occupancy.give_way,
             )
         facts = {
