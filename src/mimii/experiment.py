@@ -175,23 +175,27 @@ class Session:
                     log.error("%s: %s", outcome.task, outcome.message)
                     log.debug("%s", outcome.details)
                 else:
-                    for place, content in outcome.files.items():
-                        save_csv(self.args.result_dir / place, content)
-                    self.table.append(outcome.rows)  # last: a row says that the rest is there
+                    self.keep(outcome)
                     log.info("%d/%d %s: %s", number, len(tasks), outcome.task, outcome.message)
                 progress.update()
         return failed
 
+    def keep(self, outcome: Outcome) -> None:
+        """Write what a task gave, the rows last: they say that the rest is there."""
+        for place, content in outcome.files.items():
+            save_csv(self.args.result_dir / place, content)
+        self.table.append(outcome.rows)
+
 
 @contextmanager
-def session(args: argparse.Namespace, columns: Sequence[str]) -> Iterator[Session]:
+def session(args: argparse.Namespace, columns: Sequence[str], kind: type[Session] = Session) -> Iterator[Session]:
     """Open the log of a run and give its `Session`."""
     script = Path(sys.argv[0]).stem
     path = args.result_dir / "logs" / f"{script}_{datetime.now():%Y%m%d_%H%M%S}_{os.getpid()}.log"
     with logging_to(path) as console:
         log.debug("%s", " ".join(sys.argv))
         try:
-            yield Session(args, columns, console)
+            yield kind(args, columns, console)
         except UserError as error:
             log.debug("%s", error)
             raise

@@ -170,7 +170,7 @@ class Windows:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def take(self, indices: np.ndarray) -> "Windows":
+    def take(self, indices: np.ndarray | slice) -> "Windows":
         """Some of the windows, over the same frames."""
         target = None if self.target is None else self.target[indices]
         return Windows(self.frames, self.starts[indices], self.recording[indices], self.length, target)

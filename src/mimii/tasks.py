@@ -229,6 +229,20 @@ class Task(ABC):
             "recordings": fingerprint(recordings[recordings["split"] == "train"]),
         }
 
+    def training_windows(self, features: Features) -> tuple[Windows, Windows]:
+        """Windows to learn from, and windows of other recordings for validation, where the model has a use for them."""
+        is_train = (features.recordings["split"] == "train").to_numpy()
+        is_validation = np.zeros_like(is_train)
+        if self.epochs:
+            is_validation[is_train] = choose_clips(
+                features.recordings[is_train], self.settings.val_split, self.settings.seed, purpose="validation"
+            )
+        targets = self.targets(features.recordings)
+        return (
+            features.windows(self.settings.frames, is_train & ~is_validation, targets),
+            features.windows(self.settings.frames, is_validation, targets),
+        )
+
     def row_facts(self) -> dict[str, Any]:
         """What a kind of task adds to its rows."""
         return {}
@@ -345,16 +359,7 @@ class Task(ABC):
             except cache.CacheError as error:
                 log.warning("The model file %s: it is trained again.", error)
 
-        is_train = (features.recordings["split"] == "train").to_numpy()
-        is_validation = np.zeros_like(is_train)
-        if self.epochs:  # the others have no use for validation
-            training = features.recordings[is_train]
-            is_validation[is_train] = choose_clips(
-                training, self.settings.val_split, self.settings.seed, purpose="validation"
-            )
-        targets = self.targets(features.recordings)
-        windows = features.windows(self.settings.frames, is_train & ~is_validation, targets)
-        validation = features.windows(self.settings.frames, is_validation, targets)
+        windows, validation = self.training_windows(features)
         if not len(windows):
             raise TaskError("no recording for training could be used")
         with PeakMemory(self.device) as memory:
@@ -369,7 +374,7 @@ class Task(ABC):
             **asdict(history),
             "memory_usage_mb": memory.gpu_mb,
             "peak_ram_mb": memory.ram_mb,
-            "train_files": int(is_train.sum()),
+            "train_files": int((features.recordings["split"] == "train").sum()),
             "train_samples": len(windows),
             "torch_version": _torch_version(),
         }

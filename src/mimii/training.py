@@ -82,7 +82,8 @@ def train(
 ) -> History:
     """Fit a network with Adam (Kingma and Ba, 2015) on shuffled batches and keep its best state.
 
-    The best state is that of the epoch with the lowest validation loss or, without validation, training loss.
+    The best state is that of the epoch with the lowest validation loss or, without validation, training loss; a
+    network may say that it keeps the last one.
 
     Parameters
     ----------
@@ -106,14 +107,17 @@ def train(
     TaskError
         The loss is not finite.
     """
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
     network.to(device)
     resident = ResidentWindows(windows, device)
-    _warm_up(network, resident, settings)
+    # a step with a copy, so that what torch loads at first use is not charged to the first model trained
+    _Step(copy.deepcopy(network).train(), resident, settings)(torch.zeros(1, dtype=torch.int64, device=device))
     begin, waited = time.perf_counter(), 0.0
-    torch.manual_seed(seed)
     network.fit_scale(windows)
     held_out = ResidentWindows(validation, device) if validation is not None else None
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+    step = _Step(network, resident, settings)
+    torch.manual_seed(seed)
     shuffle = torch.Generator().manual_seed(seed)
 
     history = History()
@@ -123,11 +127,7 @@ def train(
         order = torch.randperm(len(resident), generator=shuffle).to(device)
         total = torch.zeros((), device=device)  # stays on the device: reading it would wait for every step
         for indices in order.split(settings.batch_size):
-            optimizer.zero_grad(set_to_none=True)
-            loss = resident.loss(network, indices)
-            loss.backward()
-            optimizer.step()
-            total += loss.detach() * len(indices)
+            total += step(indices) * len(indices)
             waited += give_way()
         history.train_loss.append(total.item() / len(resident))
         criterion = history.train_loss[-1]
@@ -144,7 +144,7 @@ def train(
             f", validation {criterion:.5f}" if held_out is not None else "",
             extra={"epoch": epoch},
         )
-        if criterion < best_loss:
+        if criterion < best_loss or not network.keeps_best:
             best_loss, best_state = criterion, copy.deepcopy(network.state_dict())
     network.load_state_dict(best_state)
     network.eval()
@@ -152,12 +152,63 @@ def train(
     return history
 
 
-def _warm_up(network: torch.nn.Module, windows: ResidentWindows, settings: TrainingSettings) -> None:
-    """Take one step with a copy, so that what torch loads at first use is not charged to the first model trained."""
-    rehearsal = copy.deepcopy(network).train()
-    optimizer = torch.optim.Adam(rehearsal.parameters(), lr=settings.learning_rate, fused=True)
-    windows.loss(rehearsal, slice(0, settings.batch_size)).backward()
-    optimizer.step()
+class _Step:
+    """Takes a training step with the windows of some indices, and gives the loss.
+
+    On CUDA, steps of whole batches replay a captured graph: these networks are so small that launching their
+    kernels one by one takes longer than the kernels.
+    """
+
+    def __init__(self, network: torch.nn.Module, windows: ResidentWindows, settings: TrainingSettings):
+        self._network = network
+        self._windows = windows
+        self._batch_size = settings.batch_size
+        self._graph: torch.cuda.CUDAGraph | None = None
+        on_cuda = windows.starts.is_cuda
+        self._optimizer = torch.optim.Adam(
+            network.parameters(), lr=settings.learning_rate, fused=True, capturable=on_cuda
+        )
+        if on_cuda and len(windows) >= self._batch_size:
+            try:
+                self._capture()
+            except RuntimeError as error:
+                self._graph = None
+                log.warning("No CUDA graph (%s): training goes step by step.", str(error).splitlines()[0])
+
+    def __call__(self, indices: torch.Tensor) -> torch.Tensor:
+        if self._graph is None or len(indices) < self._batch_size:
+            return self._take(indices)
+        self._indices.copy_(indices)
+        self._graph.replay()
+        return self._loss
+
+    def _take(self, indices: torch.Tensor) -> torch.Tensor:
+        self._optimizer.zero_grad(set_to_none=True)
+        loss = self._windows.loss(self._network, indices)
+        loss.backward()
+        self._optimizer.step()
+        return loss.detach()
+
+    def _capture(self) -> None:
+        """Capture a step; torch asks for some on a side stream before, and what they change is undone."""
+        before = copy.deepcopy(self._network.state_dict())
+        self._network.train()
+        self._indices = torch.arange(self._batch_size, device=self._windows.starts.device)
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        try:
+            with torch.cuda.stream(side):
+                for _ in range(3):
+                    self._take(self._indices)
+            torch.cuda.current_stream().wait_stream(side)
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._loss = self._take(self._indices)
+        finally:
+            self._network.load_state_dict(before)
+            for state in self._optimizer.state.values():
+                for value in state.values():
+                    value.zero_()
 
 
 @torch.inference_mode()

@@ -62,7 +62,10 @@ CLASSIFIERS = {
     "svm": Entry("classical", "SVM", "scikit-learn, RBF kernel", is_network=False),
 }
 
-REGISTRY = DETECTORS | CLASSIFIERS
+# the MIMII authors' own model, for src/baseline.py
+BASELINES = {"mimii_baseline": Entry("autoencoders", "MIMIIBaselineAE", "dense autoencoder 64-64-8-64-64")}
+
+REGISTRY = DETECTORS | CLASSIFIERS | BASELINES
 
 
 def create_model(

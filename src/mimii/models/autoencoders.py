@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mimii.features import Windows
 from mimii.models.encoders import (
     AttentionEncoder,
     ConvEncoder,
@@ -68,6 +69,16 @@ class DeepAE(DenseAE):
     """Dense 128-64-32-16-32-64-128."""
 
     hidden = (128, 64, 32, 16, 32, 64, 128)
+
+
+class MIMIIBaselineAE(DenseAE):
+    """The autoencoder of the MIMII authors: dense 64-64-8-64-64, on dB as they are, kept as the last epoch left it."""
+
+    hidden = (64, 64, 8, 64, 64)
+    keeps_best = False
+
+    def fit_scale(self, windows: Windows) -> None:
+        """Leave the mel bands as they are."""
 
 
 class VAE(Autoencoder):

@@ -23,7 +23,14 @@ class Network(nn.Module):
     ----------
     n_mels, frames : int > 0
         Shape of a window.
+
+    Attributes
+    ----------
+    keeps_best : bool
+        After training it has the weights of its best epoch, or else of the last one.
     """
+
+    keeps_best = True
 
     def __init__(self, n_mels: int, frames: int):
         super().__init__()

@@ -1,0 +1,89 @@
+"""The MIMII authors' baseline as one more detector, and how it compares with the published figures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from mimii import cache
+from mimii.detection import DetectionTask
+from mimii.experiment import Session
+from mimii.features import Features, Windows
+from mimii.published import published_baseline
+from mimii.recordings import MACHINE
+from mimii.tasks import Outcome
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BaselineTask(DetectionTask):
+    """The authors' autoencoder for one machine; see `mimii.tasks.Task`."""
+
+    def training_windows(self, features: Features) -> tuple[Windows, Windows]:
+        """The last windows are for validation, as Keras' ``validation_split`` has it."""
+        is_train = (features.recordings["split"] == "train").to_numpy()
+        windows = features.windows(self.settings.frames, is_train)
+        count = round(len(windows) * (1 - self.settings.val_split))
+        return windows.take(slice(0, count)), windows.take(slice(count, None))
+
+
+class BaselineSession(Session):
+    """Keeps the authors' result file and a figure of the loss, after every machine."""
+
+    def keep(self, outcome: Outcome) -> None:
+        """Keep the rows, then what follows from them."""
+        super().keep(outcome)
+        for place, history in outcome.files.items():
+            if place.parent.name == "history":
+                (row,) = outcome.rows
+                _draw_loss(history, _authors_name(row), self.args.result_dir / "baseline_loss")
+        rows = self.table.read().drop_duplicates(MACHINE, keep="last")
+        content = {_authors_name(row): {"AUC": float(row["auc"])} for row in rows.to_dict("records")}
+        with cache.whole_file(self.args.result_file) as temporary:
+            temporary.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+class Comparison:
+    """The table that the script ends with: each machine beside the published figures."""
+
+    def table(self, rows: pd.DataFrame) -> str:
+        """Format rows of the results table.
+
+        A machine is *within* where its AUC lies between those of the two published runs, which show how far the
+        same code differs from itself; the number of clips tells whether it was the whole machine.
+        """
+        table = rows[[*MACHINE, "auc", "train_files", "eval_files"]].merge(published_baseline(), on=MACHINE, how="left")
+        runs = table[["auc_run1", "auc_run2"]]
+        table["published"] = runs.mean(axis=1)
+        table["difference"] = table["auc"] - table["published"]
+        table["within"] = table["auc"].between(runs.min(axis=1), runs.max(axis=1)).map({True: "yes", False: "no"})
+        table.loc[table["published"].isna(), "within"] = "-"
+        clips = table["train_files"] + table["eval_files"]
+        table["clips"] = (
+            clips.astype(str) + "/" + (table["normal_clips"] + table["abnormal_clips"]).map("{:.0f}".format)
+        )
+        table["machine"] = table[MACHINE].agg(" ".join, axis=1).str.strip()
+        shown = table[["machine", "clips", "auc", "published", "difference", "within"]]
+        text = shown.to_string(index=False, float_format="{:.3f}".format, na_rep="-").splitlines()
+        mean = f"mean AUC {table['auc'].mean():.3f}"
+        if table["published"].notna().any():
+            mean += f", of the published ones {table['published'].mean():.3f}"
+        return "\n".join([text[0], "-" * len(text[0]), *text[1:], "", mean])
+
+
+def _authors_name(row: dict) -> str:
+    """A machine as the authors name it: fan_id_00_0dB."""
+    return "_".join(filter(None, (row["machine_type"], row["machine_id"], row["snr"])))
+
+
+def _draw_loss(history: pd.DataFrame, name: str, directory: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(history["epoch"], history["train_loss"], color="#0072B2", label="training")
+    axes.plot(history["epoch"], history["val_loss"], color="#D55E00", linestyle="--", label="validation")
+    axes.set(title=name, xlabel="epoch", ylabel="mean squared error")
+    axes.legend()
+    with cache.whole_file(directory / f"{name}.png") as temporary:
+        figure.savefig(temporary, dpi=150)
