@@ -3,6 +3,7 @@
 1 MB is 1,000,000 bytes throughout.
 """
 
+import gc
 import getpass
 import platform
 import statistics
@@ -23,7 +24,7 @@ MB = 1e6
 _WARM_UP = 5  # calls before the clock is read: the first ones allocate and choose algorithms
 _CALLS = 100
 _BATCHES = 5
-_SECONDS = 1.0  # at most, for the calls and again for the batches: some classical models are slow
+_SECONDS = 0.5  # at most, for the calls and again for the batches: some classical models are slow
 
 
 class Occupancy:
@@ -98,6 +99,9 @@ class PeakMemory:
         if self.device.startswith("cuda"):
             import torch
 
+            gc.collect()  # networks and graphs of earlier tasks hold each other
+            torch.cuda.init()
+            torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
         self._sample()
         self._thread.start()

@@ -122,7 +122,7 @@ class Session:
                 store=self.store,
                 settings=cli.training_settings(self.args),
                 model_dir=self.args.model_dir,
-                device=self.devices[number % len(self.devices)],
+                device=self.devices[number % len(self.devices)] if REGISTRY[model].is_network else "cpu",
                 jobs=self.jobs,
                 retrain=self.args.retrain,
                 **extra,

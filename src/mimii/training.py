@@ -4,6 +4,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -108,15 +109,13 @@ def train(
         The loss is not finite.
     """
     if device.startswith("cuda"):
-        torch.cuda.set_device(device)
+        torch.cuda.set_device(torch.device(device).index or 0)
     network.to(device)
     resident = ResidentWindows(windows, device)
-    # a step with a copy, so that what torch loads at first use is not charged to the first model trained
-    _Step(copy.deepcopy(network).train(), resident, settings)(torch.zeros(1, dtype=torch.int64, device=device))
-    begin, waited = time.perf_counter(), 0.0
-    network.fit_scale(windows)
     held_out = ResidentWindows(validation, device) if validation is not None else None
     step = _Step(network, resident, settings)
+    begin, waited = time.perf_counter(), 0.0
+    network.fit_scale(windows)
     torch.manual_seed(seed)
     shuffle = torch.Generator().manual_seed(seed)
 
@@ -162,21 +161,27 @@ class _Step:
     def __init__(self, network: torch.nn.Module, windows: ResidentWindows, settings: TrainingSettings):
         self._network = network
         self._windows = windows
-        self._batch_size = settings.batch_size
-        self._graph: torch.cuda.CUDAGraph | None = None
         on_cuda = windows.starts.is_cuda
         self._optimizer = torch.optim.Adam(
             network.parameters(), lr=settings.learning_rate, fused=True, capturable=on_cuda
         )
-        if on_cuda and len(windows) >= self._batch_size:
-            try:
+        self._indices = torch.arange(min(settings.batch_size, len(windows)), device=windows.starts.device)
+        self._graph: torch.cuda.CUDAGraph | None = None
+        before = copy.deepcopy(network.state_dict())
+        network.train()
+        try:
+            if on_cuda:
                 self._capture()
-            except RuntimeError as error:
-                self._graph = None
-                log.warning("No CUDA graph (%s): training goes step by step.", str(error).splitlines()[0])
+            else:
+                self._take(self._indices)  # what torch loads at first use is not to be charged to the training
+        finally:
+            network.load_state_dict(before)
+            for state in self._optimizer.state.values():
+                for value in state.values():
+                    value.zero_()
 
     def __call__(self, indices: torch.Tensor) -> torch.Tensor:
-        if self._graph is None or len(indices) < self._batch_size:
+        if self._graph is None or len(indices) < len(self._indices):
             return self._take(indices)
         self._indices.copy_(indices)
         self._graph.replay()
@@ -190,25 +195,27 @@ class _Step:
         return loss.detach()
 
     def _capture(self) -> None:
-        """Capture a step; torch asks for some on a side stream before, and what they change is undone."""
-        before = copy.deepcopy(self._network.state_dict())
-        self._network.train()
-        self._indices = torch.arange(self._batch_size, device=self._windows.starts.device)
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
+        """Capture a step, after some on the same side stream, as torch asks for."""
+        stream = _capture_stream(self._indices.device.index)
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self._take(self._indices)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.stream(side):
-                for _ in range(3):
-                    self._take(self._indices)
-            torch.cuda.current_stream().wait_stream(side)
-            self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):
+            with torch.cuda.graph(graph, stream=stream):
                 self._loss = self._take(self._indices)
-        finally:
-            self._network.load_state_dict(before)
-            for state in self._optimizer.state.values():
-                for value in state.values():
-                    value.zero_()
+        except RuntimeError as error:
+            log.warning("No CUDA graph (%s): training goes step by step.", str(error).splitlines()[0])
+        else:
+            self._graph = graph
+
+
+@lru_cache
+def _capture_stream(device_index: int) -> torch.cuda.Stream:
+    """The one stream for captures: cuBLAS keeps a workspace for every stream that it has seen."""
+    return torch.cuda.Stream(device_index)
 
 
 @torch.inference_mode()
