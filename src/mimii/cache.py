@@ -6,7 +6,7 @@ import os
 import pickle
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,11 @@ from mimii.errors import UserError
 
 class CacheError(Exception):
     """A cache file is cut short, of another version, or holds what it must not."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its kind where it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def digest(facts: Any) -> str:
@@ -66,7 +71,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         reason = error.strerror or error
         raise UserError(f"cannot write {path}: {reason}; free space or choose another directory") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none, or no directory for it
+            temporary.unlink()
 
 
 def save_pickle(path: Path, content: Any) -> None:
@@ -108,4 +114,4 @@ def load_pickle(path: Path) -> Any:
         try:
             return _ArrayUnpickler(file).load()
         except Exception as error:  # a damaged pickle can raise anything at all
-            raise CacheError(f"{path.name}: {error}") from error
+            raise CacheError(f"{path.name}: {first_line(error)}") from error

@@ -27,35 +27,22 @@ from mimii.tasks import ALL, Outcome, Pool, Task
 log = logging.getLogger(__name__)
 
 
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """One thread for torch and for the linear algebra libraries: tasks, not threads, fill the cores.
-
-    Two threads on one small network gain 15 %, two processes nearly 100 %; and with one thread the order of sums,
-    and so every bit of a result, is always the same.
-    """
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def do(task: Task) -> Outcome:
     """Do a task, in whatever process, and turn every failure into an outcome: the sweep goes on."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # for the reasons that mimii.parallel gives
     try:
-        with about(task.name), single_threaded():
+        with about(task.name):
             return task.run()
     except (TaskError, UserError) as error:
         return Outcome(task.name, message=str(error), failed=True)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return Outcome(task.name, message=reason, failed=True, details=traceback.format_exc())
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Session:

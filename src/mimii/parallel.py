@@ -33,7 +33,7 @@ def in_parallel(function: Callable[[Argument], Result], arguments: Sequence[Argu
     """
     jobs = min(jobs, len(arguments))
     if jobs <= 1:
-        yield from map(function, arguments)
+        yield from (_call(function, argument) for argument in arguments)
         return
 
     from joblib import Parallel, delayed
@@ -65,7 +65,19 @@ def _in_worker(function: Callable[[Argument], Result], argument: Argument, queue
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    return function(argument)
+    return _call(function, argument)
+
+
+def _call(function: Callable[[Argument], Result], argument: Argument) -> Result:
+    """Call with one thread for linear algebra, in this process as in others.
+
+    Two threads on small matrices gain little, two processes nearly 100 %; and with one thread the order of sums, and
+    so every bit of a result, is always the same.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return function(argument)
 
 
 @contextmanager

@@ -73,7 +73,8 @@ def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
 
     found: dict[str, list[tuple]] = {}
     homes: dict[tuple[str, str, str], Path] = {}
-    for directory in _walk(base_dir.resolve()):
+    # not resolve(): a link may be what says 6dB
+    for directory in _walk(Path(os.path.abspath(base_dir))):  # noqa: PTH100
         if directory.name not in (*LABELS, *_DCASE_FOLDERS):
             continue
         for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
@@ -136,7 +137,10 @@ def _size_and_time(entry: os.DirEntry) -> tuple[int, int]:
 
 def _contents(base_dir: Path) -> str:
     """What a user would see first in a directory, in a few words."""
-    names = sorted(path.name + ("/" if path.is_dir() else "") for path in base_dir.iterdir())
+    try:
+        names = sorted(path.name + ("/" if path.is_dir() else "") for path in base_dir.iterdir())
+    except OSError as error:
+        return f"that it can't be read ({error.strerror})"
     if not names:
         return "an empty directory"
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

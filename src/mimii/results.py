@@ -3,7 +3,8 @@
 import csv
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 from filelock import FileLock
 
 from mimii import cache
+from mimii.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +21,10 @@ log = logging.getLogger(__name__)
 def timestamp() -> str:
     """Now, in UTC, as ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+# columns that hold names, however much one may look like a number or like nothing
+_TEXTS = {"model", "snr", "machine_type", "machine_id", "dataset_scope", "variant", "device", "device_name", "run_id"}
 
 
 class ResultsTable:
@@ -52,18 +58,34 @@ class ResultsTable:
 
     def _header(self) -> list[str] | None:
         """Column names of the file; None where there is no row yet."""
-        if not self.path.exists() or not self.path.stat().st_size:
-            return None
-        with open(self.path, encoding="utf-8", newline="") as file:
-            return next(csv.reader(file), [])
+        try:
+            if not self.path.exists() or not self.path.stat().st_size:
+                return None
+            with open(self.path, encoding="utf-8", newline="") as file:
+                return next(csv.reader(file), [])
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> UserError:
+        reason = cache.first_line(error)
+        return UserError(f"{self.path} can't be read ({reason}); move it away or name another --output_csv")
 
     def read(self) -> pd.DataFrame:
-        """All rows; texts are texts, and an empty text is an empty text."""
+        """All rows; an empty text is an empty text, an empty number NaN.
+
+        Raises
+        ------
+        UserError
+            The file can't be read.
+        """
         if self._header() is None:
             return pd.DataFrame(columns=self.columns)
-        texts = ["model", "snr", "machine_type", "machine_id", "variant", "run_id"]
-        table = pd.read_csv(self.path, dtype={name: str for name in texts if name in self.columns})
-        return table.fillna({name: "" for name in texts if name in self.columns})
+        texts = dict.fromkeys(_TEXTS.intersection(self.columns), str)
+        numbers = {name: [""] for name in self.columns if name not in texts}
+        try:
+            return pd.read_csv(self.path, dtype=texts, keep_default_na=False, na_values=numbers)
+        except (OSError, ValueError) as error:
+            raise self._unreadable(error) from error
 
     def run_ids(self) -> set[str]:
         """The runs that have a row."""
@@ -79,8 +101,7 @@ class ResultsTable:
         """
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path.with_name(f".{self.path.name}.lock")):
+        with self._locked():
             before = self.path.read_bytes() if self._header() is not None else b""
             if not before:
                 writer.writeheader()
@@ -89,6 +110,21 @@ class ResultsTable:
             writer.writerows({name: "" if value != value else value for name, value in row.items()} for row in rows)
             with cache.whole_file(self.path) as temporary:
                 temporary.write_bytes(before + text.getvalue().encode("utf-8"))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes from appending."""
+        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"cannot write {self.path}: {reason}; name another --output_csv") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def save_csv(path: Path, table: pd.DataFrame) -> None:

@@ -100,7 +100,7 @@ class ClassicalModel(Model):
         except FileNotFoundError:
             raise
         except Exception as error:  # skops raises many kinds for a damaged file
-            raise cache.CacheError(f"{path.name}: {str(error).splitlines()[0]}") from error
+            raise cache.CacheError(f"{path.name}: {cache.first_line(error)}") from error
 
     def _landmarks(self, seed: int) -> Nystroem:
         """Nyström features of the kernel that scikit-learn's ``gamma="scale"`` gives for standardised windows."""

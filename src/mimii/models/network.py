@@ -100,7 +100,7 @@ class NetworkModel(Model):
         except FileNotFoundError:
             raise
         except Exception as error:  # torch raises many kinds for a damaged file
-            raise cache.CacheError(f"{path.name}: {str(error).splitlines()[0]}") from error
+            raise cache.CacheError(f"{path.name}: {cache.first_line(error)}") from error
 
 
 class NetworkDetector(NetworkModel, Detector):
