@@ -13,7 +13,7 @@ demo: .venv/run.stamp
 	$(BIN)/python src/exp_autoencoding.py $(DEMO) --model all
 
 test: lint
-	$(BIN)/pytest -q -n auto
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

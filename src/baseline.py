@@ -43,7 +43,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         groups[group].add_argument(f"--{key}", type=kind, metavar=key.upper(), help=f"{what} (default: as configured)")
     cli.add_run_options(parser)
     parser.add_argument("--seed", type=cli.seed_int, default=42, help="where all random numbers come from")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    cli.check_backend(parser, args)
+    return args
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -103,7 +105,7 @@ def settings(args: argparse.Namespace) -> argparse.Namespace:
         scope="machine",
         layout="auto",
         **dict.fromkeys(("snr", "machine_type", "machine_id")),
-        **{key: getattr(args, key) for key in ("seed", "retrain", "device", "jobs")},
+        **{key: getattr(args, key) for key in ("seed", "retrain", "device", "jobs", "scheduler")},
     )
 
 
@@ -118,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
 
     with session(args, detection.COLUMNS, baseline.BaselineSession) as lab:
         pools = lab.usable(make_pools(split_for_detection(lab.recordings), "machine"), detection.unusable)
-        return lab.run(lab.make_tasks(baseline.BaselineTask, pools), baseline.Comparison())
+        return lab.run(lab.make_tasks(baseline.BaselineTask, pools, args.seed), baseline.Comparison())
 
 
 if __name__ == "__main__":

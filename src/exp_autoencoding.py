@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     with session(args, detection.COLUMNS) as lab:
         recordings = split_for_detection(lab.recordings)
         pools = lab.usable(make_pools(recordings, args.scope), detection.unusable)
-        tasks = lab.make_tasks(detection.DetectionTask, pools)
+        tasks = [task for seed in args.seeds for task in lab.make_tasks(detection.DetectionTask, pools, seed)]
         is_challenge = (recordings["given_split"] != "").any()
         scores = {"DCASE": detection.challenge_score} if is_challenge else {}
         return lab.run(tasks, Summary("machines", SUMMARY, scores))

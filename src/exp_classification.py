@@ -61,17 +61,20 @@ def run(args: argparse.Namespace) -> int:
     from mimii.tasks import make_pools
 
     with session(args, classification.COLUMNS) as lab:
-        recordings = split_for_classification(lab.recordings, args.seed)
-        pools, dropped = classification.drop_small_classes(make_pools(recordings, args.scope))
-        if dropped:
-            log.warning("Left out, fewer than 2 clips and so too few to split: %s.", ", ".join(dropped))
-        pools = lab.usable(pools, partial(classification.unusable, classification_type=args.classification_type))
-        tasks = lab.make_tasks(
-            classification.ClassificationTask,
-            pools,
-            classification_type=args.classification_type,
-            class_weight=args.class_weight,
-        )
+        tasks = []
+        for seed in args.seeds:
+            recordings = split_for_classification(lab.recordings, seed)
+            pools, dropped = classification.drop_small_classes(make_pools(recordings, args.scope))
+            if dropped:
+                log.warning("Left out, fewer than 2 clips and so too few to split: %s.", ", ".join(dropped))
+            pools = lab.usable(pools, partial(classification.unusable, classification_type=args.classification_type))
+            tasks += lab.make_tasks(
+                classification.ClassificationTask,
+                pools,
+                seed,
+                classification_type=args.classification_type,
+                class_weight=args.class_weight,
+            )
         return lab.run(tasks, Summary("pools", SUMMARY))
 
 

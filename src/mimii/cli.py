@@ -119,7 +119,9 @@ def add_training_options(parser: Parser) -> argparse._ArgumentGroup:
         default=training.val_split,
         help="part of the training recordings that is kept for validation",
     )
-    group.add_argument("--seed", type=seed_int, default=training.seed, help="where all random numbers come from")
+    seeds = group.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=seed_int, default=training.seed, help="where all random numbers come from")
+    seeds.add_argument("--seeds", type=seed_int, nargs="+", metavar="SEED", help="every experiment with each of these")
     return group
 
 
@@ -136,6 +138,10 @@ def add_run_options(parser: Parser) -> None:
     group.add_argument(
         "--jobs", type=positive_int, help=f"processes (default: the cores; at most {JOBS_PER_GPU} train on one GPU)"
     )
+    group.add_argument(
+        "--backend", choices=["loky", "dask"], default="loky", help="loky: processes of this machine; dask: a cluster"
+    )
+    group.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, such as tcp://host:8786")
 
 
 def add_output_options(parser: Parser, pickle_dir: str, model_dir: str, output_csv: str) -> None:
@@ -162,7 +168,15 @@ def checked(parser: Parser, args: argparse.Namespace, models: dict[str, Entry]) 
         if args.n_mels < models[name].min_n_mels:
             parser.error(f"--model {name} needs --n_mels {models[name].min_n_mels} or more, not {args.n_mels}")
     args.output_csv = args.output_csv or args.result_dir / args.default_csv
+    args.seeds = list(dict.fromkeys(args.seeds or [args.seed]))
+    check_backend(parser, args)
     return args
+
+
+def check_backend(parser: Parser, args: argparse.Namespace) -> None:
+    """End the script where it is not clear whether a cluster is meant."""
+    if (args.backend == "dask") != bool(args.scheduler):
+        parser.error("--backend dask and --scheduler go together")
 
 
 def feature_settings(args: argparse.Namespace) -> FeatureSettings:
@@ -170,9 +184,10 @@ def feature_settings(args: argparse.Namespace) -> FeatureSettings:
     return FeatureSettings(**{name: getattr(args, name) for name in FeatureSettings.__dataclass_fields__})
 
 
-def training_settings(args: argparse.Namespace) -> TrainingSettings:
+def training_settings(args: argparse.Namespace, seed: int) -> TrainingSettings:
     """The window and training options as settings."""
-    return TrainingSettings(**{name: getattr(args, name) for name in TrainingSettings.__dataclass_fields__})
+    options = {name: getattr(args, name) for name in TrainingSettings.__dataclass_fields__}
+    return TrainingSettings(**options | {"seed": seed})
 
 
 def guarded(script: Callable[[], int]) -> int:

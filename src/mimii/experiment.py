@@ -19,7 +19,7 @@ from mimii.errors import TaskError, UserError
 from mimii.feature_store import FeatureStore
 from mimii.logs import Console, about, logging_to, progress_bars
 from mimii.models import REGISTRY
-from mimii.parallel import in_parallel
+from mimii.parallel import count_workers, in_parallel
 from mimii.recordings import find_recordings, select
 from mimii.results import ResultsTable, save_csv
 from mimii.tasks import ALL, Outcome, Pool, Task
@@ -71,10 +71,13 @@ class Session:
             machine_id=args.machine_id,
         )
         self.table = ResultsTable(args.output_csv, columns)
-        self.store = FeatureStore(args.pickle_dir, cli.feature_settings(args))
+        # absolute: workers on other machines may have another working directory
+        self.store = FeatureStore(args.pickle_dir.absolute(), cli.feature_settings(args))
         self.devices = _devices(args.device)
         self.extraction_jobs = self.jobs = args.jobs or cpu_count()
-        if not args.jobs and self.devices != ["cpu"]:
+        if args.scheduler:
+            self.jobs = count_workers(args.scheduler)
+        elif not args.jobs and self.devices != ["cpu"]:
             self.jobs = min(self.jobs, cli.JOBS_PER_GPU * len(self.devices))
 
     def usable(self, pools: Sequence[Pool], unusable: Callable[[Pool], str]) -> list[Pool]:
@@ -98,7 +101,7 @@ class Session:
             raise UserError(f"nothing can be run: {'; '.join(reasons)}")
         return usable
 
-    def make_tasks(self, kind: type[Task], pools: Sequence[Pool], **extra: Any) -> list[Task]:
+    def make_tasks(self, kind: type[Task], pools: Sequence[Pool], seed: int, **extra: Any) -> list[Task]:
         """A task for each model and pool; several GPUs take turns."""
         pairs = [(model, pool) for model in self.args.model for pool in pools]
         return [
@@ -107,8 +110,8 @@ class Session:
                 scope=self.args.scope,
                 pool=pool,
                 store=self.store,
-                settings=cli.training_settings(self.args),
-                model_dir=self.args.model_dir,
+                settings=cli.training_settings(self.args, seed),
+                model_dir=self.args.model_dir.absolute(),
                 device=self.devices[number % len(self.devices)] if REGISTRY[model].is_network else "cpu",
                 jobs=self.jobs,
                 retrain=self.args.retrain,
@@ -139,7 +142,7 @@ class Session:
         if pending:
             # a machine is in the tasks of several models
             machines = {id(machine): machine for task in pending for machine in task.pool.machines}
-            self.store.extract(list(machines.values()), self.extraction_jobs)
+            self.store.extract(list(machines.values()), self.extraction_jobs, self.args.scheduler)
             log.info("Training %d model(s) on %s, %d at a time.", len(pending), self.devices[0], self.jobs)
             failed = self._sweep(pending)
         rows = self.table.read().drop_duplicates("run_id", keep="last")
@@ -156,7 +159,9 @@ class Session:
         failed = []
         epochs = sum(task.epochs for task in tasks)
         with progress_bars(self.console, len(tasks), epochs) as progress:
-            for number, outcome in enumerate(in_parallel(do, tasks, self.jobs), start=1):
+            outcomes = in_parallel(do, tasks, self.jobs, self.args.scheduler)
+            for number, outcome in enumerate(outcomes, start=1):
+                progress.update()
                 if outcome.failed:
                     failed.append(outcome.task)
                     log.error("%s: %s", outcome.task, outcome.message)
@@ -164,7 +169,6 @@ class Session:
                 else:
                     self.keep(outcome)
                     log.info("%d/%d %s: %s", number, len(tasks), outcome.task, outcome.message)
-                progress.update()
         return failed
 
     def keep(self, outcome: Outcome) -> None:

@@ -86,7 +86,7 @@ class FeatureStore:
             raise cache.CacheError(f"{path.name}: its lengths do not fit its recordings")
         return features
 
-    def extract(self, machines: Sequence[pd.DataFrame], jobs: int) -> None:
+    def extract(self, machines: Sequence[pd.DataFrame], jobs: int, scheduler: str | None = None) -> None:
         """Make the pickles that are missing, and say which recordings could not be used.
 
         Parameters
@@ -95,6 +95,8 @@ class FeatureStore:
             The recordings of each machine.
         jobs : int > 0
             Processes.
+        scheduler : str, optional
+            Of a Dask cluster that extracts instead; see `mimii.parallel.in_parallel`.
         """
         from tqdm import tqdm
 
@@ -120,7 +122,7 @@ class FeatureStore:
             count = sum(map(len, missing))
             log.info("Extracting log-mel features: %d recordings, %d machine(s).", count, len(missing))
             with tqdm(total=count, desc="features", unit="rec", disable=None, leave=False) as progress:
-                for chunk, extracted in in_parallel(_extract_chunk, chunks, jobs):
+                for chunk, extracted in in_parallel(_extract_chunk, chunks, jobs, scheduler):
                     results[chunk.machine] |= {chunk.start + place: result for place, result in enumerate(extracted)}
                     progress.update(len(extracted))
                     outstanding[chunk.machine] -= 1

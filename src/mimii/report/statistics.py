@@ -1,0 +1,158 @@
+"""How sure the numbers are, and whether the models differ."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+RESAMPLES = 2000
+LEVEL = 0.95
+# of five machines even five wins out of five give an exact two-sided p of 2 / 2**5 = 0.0625
+MIN_MACHINES = 6
+
+
+@lru_cache(maxsize=8)
+def _resampled_counts(normal: int, abnormal: int, resamples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """How often each recording is in each bootstrap sample: (resamples, normal) and (resamples, abnormal).
+
+    The models of a machine share them, so that their intervals rest on the same samples.
+    """
+    generator = np.random.default_rng(seed)
+    return tuple(
+        generator.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float32)
+        for count in (normal, abnormal)
+    )
+
+
+def bootstrap_auc(is_abnormal: np.ndarray, scores: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """AUC of bootstrap samples, stratified: as many normal and as many abnormal recordings as there are.
+
+    The AUC is the share of pairs of an abnormal and a normal recording in which the abnormal one scores higher,
+    ties counting half. So the pairs are compared once, and a sample only weighs them.
+
+    Parameters
+    ----------
+    is_abnormal : np.ndarray [shape=(n,), dtype=bool]
+        Both values must occur.
+    scores : np.ndarray [shape=(n,)]
+        Higher is more anomalous.
+    resamples, seed : int
+
+    Returns
+    -------
+    np.ndarray [shape=(resamples,)]
+    """
+    normal, abnormal = scores[~is_abnormal], scores[is_abnormal]
+    wins = (abnormal > normal[:, None]) + 0.5 * (abnormal == normal[:, None])  # (normal, abnormal)
+    of_normal, of_abnormal = _resampled_counts(len(normal), len(abnormal), resamples, seed)
+    # (resamples, normal) @ (normal, abnormal) -> (resamples, abnormal)
+    weighted = (of_normal @ wins.astype(np.float32)) * of_abnormal
+    return weighted.sum(axis=1, dtype=np.float64) / (len(normal) * len(abnormal))
+
+
+def auc_interval(is_abnormal: np.ndarray, scores: np.ndarray, **kwargs: int) -> tuple[float, float]:
+    """Percentile interval of the AUC at the 95 % level; see `bootstrap_auc`."""
+    low, high = np.quantile(bootstrap_auc(is_abnormal, scores, **kwargs), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Adjust p-values for their number by Holm's step-down method."""
+    p_values = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_values)
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1)
+    return adjusted
+
+
+def critical_difference(models: int, machines: int) -> float:
+    """Difference of average ranks from which on two models differ at the 5 % level (Nemenyi; Demšar, 2006)."""
+    from scipy.stats import studentized_range
+
+    quantile = studentized_range.ppf(1 - 0.05, models, np.inf) / np.sqrt(2)
+    return float(quantile * np.sqrt(models * (models + 1) / (6 * machines)))
+
+
+@dataclass
+class Comparison:
+    """Whether models differ.
+
+    Attributes
+    ----------
+    machines : int
+        On how many machines all of the models have a value.
+    ranks : pd.Series
+        Average rank of each model, 1 for the best, ascending.
+    friedman : tuple of float, or None
+        Statistic and p-value, where there are three models and enough machines.
+    difference : float or None
+        The critical difference of the ranks, where there is a Friedman test.
+    pairs : pd.DataFrame
+        ``a``, ``b``, ``difference`` (mean of a - b), ``p``, ``p_holm``; empty where there are too few machines.
+    remarks : list of str
+        What a reader of the p-values has to know, or why there are none.
+    """
+
+    machines: int
+    ranks: pd.Series
+    friedman: tuple[float, float] | None = None
+    difference: float | None = None
+    pairs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["a", "b", "difference", "p", "p_holm"]))
+    remarks: list[str] = field(default_factory=list)
+
+
+def compare_models(table: pd.DataFrame) -> Comparison:
+    """Rank models and test whether they differ: Friedman over all, Wilcoxon signed-rank with Holm over the pairs.
+
+    The versions of one machine at several SNR are not independent of each other, so their mean counts, once.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        A row a model, a column a machine (SNR, type, ID); higher is better. Machines that not every model has are
+        left out.
+    """
+    from scipy.stats import friedmanchisquare, wilcoxon
+
+    complete = table.dropna(axis="columns")
+    individuals = complete.T.groupby(level=[1, 2]).mean().T  # (models, machines)
+    models, machines = individuals.shape
+    ranks = individuals.round(9).rank(ascending=False).mean(axis=1).sort_values(kind="stable")
+    comparison = Comparison(machines, ranks)
+    remarks = comparison.remarks
+    if left_out := table.shape[1] - complete.shape[1]:
+        remarks.append(f"{left_out} of {table.shape[1]} machines are left out: not every model has a value there.")
+    if complete.columns.get_level_values(0).nunique() > 1:
+        remarks.append("The values of one machine at several SNR are not independent; their mean counts, once.")
+    if models < 2:
+        remarks.append("There is one model: nothing to compare.")
+        return comparison
+    if machines < MIN_MACHINES:
+        remarks.append(
+            f"Too few machines for a test: {machines}, where it takes {MIN_MACHINES} for a p-value below 0.05 to be "
+            "possible at all. No p-value is given."
+        )
+        return comparison
+    if models > 2:
+        if (individuals.nunique() == 1).all():  # where all models tie the statistic is 0 / 0
+            comparison.friedman = (0.0, 1.0)
+        else:
+            comparison.friedman = tuple(map(float, friedmanchisquare(*individuals.to_numpy())))
+        comparison.difference = critical_difference(models, machines)
+    pairs = []
+    for a, b in combinations(individuals.index, 2):
+        difference = individuals.loc[a] - individuals.loc[b]
+        rounded = difference.round(9)  # so that equal differences tie
+        p_value = wilcoxon(rounded).pvalue if rounded.any() else 1.0
+        pairs.append({"a": a, "b": b, "difference": difference.mean(), "p": float(p_value)})
+    comparison.pairs = pd.DataFrame(pairs)
+    comparison.pairs["p_holm"] = holm(comparison.pairs["p"].to_numpy())
+    if (lowest := len(pairs) * 2 / 2**machines) > 0.05:
+        remarks.append(
+            f"With {machines} machines and {len(pairs)} pairs, Holm's correction leaves no p-value below "
+            f"{min(lowest, 1):.2f}, however large the differences; with fewer models or more machines it would."
+        )
+    return comparison
