@@ -7,7 +7,7 @@ import argparse
 import sys
 
 from mimii import cli
-from mimii.models import DETECTORS
+from mimii.models import list_models
 
 SCOPES = {"machine": "each machine", "type": "each SNR and machine type", "all": "everything"}
 SUMMARY = {
@@ -22,12 +22,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = cli.Parser(description=__doc__.splitlines()[0])
     cli.add_data_options(parser)
-    cli.add_model_options(parser, list(DETECTORS), SCOPES)
+    cli.add_model_options(parser, list_models("detection"), SCOPES)
     cli.add_feature_options(parser)
     cli.add_training_options(parser)
     cli.add_run_options(parser)
     cli.add_output_options(parser, "cache/research_features", "cache/research_models", "research_results.csv")
-    return cli.checked(parser, parser.parse_args(argv), DETECTORS)
+    return cli.checked(parser, parser.parse_args(argv))
 
 
 def run(args: argparse.Namespace) -> int:

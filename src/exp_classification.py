@@ -9,7 +9,7 @@ import sys
 from functools import partial
 
 from mimii import cli
-from mimii.models import CLASSIFIERS
+from mimii.models import list_models
 
 log = logging.getLogger("mimii.exp_classification")
 
@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="machine_type: normal or abnormal; machine_id: which individual machine",
     )
     cli.add_data_options(parser)
-    cli.add_model_options(parser, list(CLASSIFIERS), SCOPES)
+    cli.add_model_options(parser, list_models("classification"), SCOPES)
     cli.add_feature_options(parser)
     training = cli.add_training_options(parser)
     training.add_argument(
@@ -47,7 +47,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     cli.add_output_options(
         parser, "cache/classification_features", "cache/classification_models", "research_classification_results.csv"
     )
-    args = cli.checked(parser, parser.parse_args(argv), CLASSIFIERS)
+    args = cli.checked(parser, parser.parse_args(argv))
     if args.classification_type == "machine_id" and args.scope == "machine":
         parser.error("--scope machine: a single machine can't be told from others; use --scope type or all")
     return args

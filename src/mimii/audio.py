@@ -38,17 +38,17 @@ def read_channel(path: Path, channel: int = 0) -> tuple[np.ndarray, int]:
     try:
         with soundfile.SoundFile(path) as file:
             if channel >= file.channels:
-                raise RecordingError(f"has {file.channels} channel(s), so no channel {channel}")
+                raise RecordingError(f"{file.channels} channel(s), so no channel {channel}")
             is_int16 = file.subtype == "PCM_16"
             samples = file.read(dtype="int16" if is_int16 else "float32", always_2d=True)
             sample_rate = file.samplerate
-    except (soundfile.LibsndfileError, OSError) as error:
+    except (soundfile.LibsndfileError, OSError, UnicodeError) as error:
         reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-        raise RecordingError(f"cannot be read: {reason.strip().rstrip('.')}") from error
+        raise RecordingError(f"can't be read: {reason.strip().rstrip('.')}") from error
 
     signal = samples[:, channel].astype(np.float32)  # (n_samples, channels) -> (n_samples,)
     if is_int16:
         signal /= np.float32(32768)
     elif not np.isfinite(signal).all():
-        raise RecordingError("holds values that are not finite")
+        raise RecordingError("values that are not finite")
     return signal, sample_rate

@@ -1,12 +1,13 @@
 """Options that the scripts share, in groups, and how a script ends. Standard library only: ``--help`` is quick."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mimii.errors import UserError
-from mimii.models import Entry
+from mimii.models import REGISTRY
 from mimii.settings import FeatureSettings, TrainingSettings
 
 JOBS_PER_GPU = 4  # small networks leave a GPU idle most of the time, but each process takes memory there
@@ -47,6 +48,7 @@ positive_int = _number(int, lambda value: value > 0, "a whole number above 0")
 natural = _number(int, lambda value: value >= 0, "a whole number from 0")
 seed_int = _number(int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
 positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
+power = _number(float, lambda value: 0.1 <= value <= 10, "a number from 0.1 to 10")
 fraction = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
 
 
@@ -82,6 +84,7 @@ def add_model_options(parser: Parser, models: Sequence[str], scopes: dict[str, s
         metavar="MODEL",
         help=f"all, or one or several of {', '.join(models)}",
     )
+    parser.set_defaults(all_models=list(models))
     group.add_argument(
         "--scope",
         choices=list(scopes),
@@ -100,9 +103,7 @@ def add_feature_options(parser: Parser) -> None:
     group.add_argument(
         "--hop_length", type=positive_int, default=features.hop_length, help="step between frames [samples]"
     )
-    group.add_argument(
-        "--power", type=positive_float, default=features.power, help="exponent of the magnitude spectrogram"
-    )
+    group.add_argument("--power", type=power, default=features.power, help="exponent of the magnitude spectrogram")
     group.add_argument("--channel", type=natural, default=features.channel, help="channel that is read, from 0")
 
 
@@ -161,14 +162,16 @@ def add_output_options(parser: Parser, pickle_dir: str, model_dir: str, output_c
     parser.set_defaults(default_csv=output_csv)
 
 
-def checked(parser: Parser, args: argparse.Namespace, models: dict[str, Entry]) -> argparse.Namespace:
+def checked(parser: Parser, args: argparse.Namespace) -> argparse.Namespace:
     """Fill in what follows from other options, and end the script where options don't fit together."""
-    args.model = list(models) if "all" in args.model else list(dict.fromkeys(args.model))
+    args.model = args.all_models if "all" in args.model else list(dict.fromkeys(args.model))
     for name in args.model:
-        if args.n_mels < models[name].min_n_mels:
-            parser.error(f"--model {name} needs --n_mels {models[name].min_n_mels} or more, not {args.n_mels}")
+        if args.n_mels < REGISTRY[name].min_n_mels:
+            parser.error(f"--model {name} needs --n_mels {REGISTRY[name].min_n_mels} or more, not {args.n_mels}")
     args.output_csv = args.output_csv or args.result_dir / args.default_csv
     args.seeds = list(dict.fromkeys(args.seeds or [args.seed]))
+    if args.n_mels > 1 + args.n_fft // 2:
+        parser.error(f"--n_mels {args.n_mels} is more than the {1 + args.n_fft // 2} bins of --n_fft {args.n_fft}")
     check_backend(parser, args)
     return args
 
@@ -196,10 +199,15 @@ def guarded(script: Callable[[], int]) -> int:
     Returns
     -------
     int
-        Exit status: the script's own, 2 for what a user can mend, 130 for Ctrl-C.
+        Exit status: the script's own, 2 for what a user can mend, 130 for Ctrl-C, 141 where nobody reads the output.
     """
     try:
-        return script()
+        status = script()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # as in `... | head`; Python would complain once more when it closes the stream
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except UserError as error:
         print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
         return 2

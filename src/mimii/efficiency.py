@@ -5,6 +5,7 @@
 
 import gc
 import getpass
+import os
 import platform
 import statistics
 import tempfile
@@ -37,7 +38,8 @@ class Occupancy:
     _GIVE_WAY_EVERY = 1.0  # [s]; giving way costs about 6 ms
 
     def __init__(self):
-        directory = Path(tempfile.gettempdir()) / f"mimii-{getpass.getuser()}"
+        user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()  # in a container an ID may have no name
+        directory = Path(tempfile.gettempdir()) / f"mimii-{user}"
         directory.mkdir(mode=0o700, exist_ok=True)
         self._lock = ReadWriteLock(directory / "occupancy.db")
         self._last = time.monotonic()
@@ -140,7 +142,7 @@ def measure_inference(score_windows: Callable[[Windows], np.ndarray], windows: W
     windows : Windows
         At least one.
     batch_size : int > 0
-        Windows in a call when the throughput is measured.
+        Windows in a call when the throughput is measured, or all of them where there are fewer.
 
     Returns
     -------
@@ -149,7 +151,7 @@ def measure_inference(score_windows: Callable[[Windows], np.ndarray], windows: W
         ``throughput_samples_per_sec``: windows scored in a second, by the median time of a call with a batch.
     """
     # frames of its own for each call: a GPU must not be sent a whole machine's frames to judge one window
-    batch = _standalone(windows.take(np.arange(batch_size) % len(windows)))
+    batch = _standalone(windows.take(slice(0, batch_size)))
     singles = [_standalone(batch.take(np.array([place]))) for place in range(min(len(batch), _WARM_UP + _CALLS))]
     one = _median_seconds(score_windows, singles, _CALLS)
     many = _median_seconds(score_windows, [batch], _BATCHES)

@@ -60,7 +60,7 @@ class Session:
     def __init__(self, args: argparse.Namespace, columns: Sequence[str], console: Console):
         from joblib import cpu_count
 
-        for directory in (args.pickle_dir, args.model_dir, args.result_dir):
+        for directory in (args.pickle_dir, args.model_dir, args.result_dir, args.output_csv.parent):
             _check_writable(directory)
         self.args = args
         self.console = console
@@ -135,7 +135,8 @@ class Session:
         """
         wanted = {task: [evaluation.run_id for evaluation in task.evaluations()] for task in tasks}
         done = self.table.run_ids()
-        pending = [task for task in tasks if self.args.retrain or not done.issuperset(wanted[task])]
+        # a task's rows are written at once, the pool's last; that of a machine without usable recordings never comes
+        pending = [task for task in tasks if self.args.retrain or wanted[task][-1] not in done]
         if count := len(tasks) - len(pending):
             log.info("Done before, not done again: %d of %d (--retrain does them again).", count, len(tasks))
         failed = []

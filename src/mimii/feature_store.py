@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1  # raise it when log_mel or the content of a feature file changes
 _CHUNK = 16  # recordings that a worker is handed at once
+_NAMED = 5  # recordings that are named on the console for each reason to leave them out
 
 
 # the frames and the sample rate of a recording, or None and why it can't be used
@@ -128,8 +129,7 @@ class FeatureStore:
                     outstanding[chunk.machine] -= 1
                     if not outstanding[chunk.machine]:
                         left_out |= self._save(missing[chunk.machine], results.pop(chunk.machine))
-        for path, reason in left_out.items():
-            log.warning("Left out: %s %s.", path, reason)
+        log_left_out(left_out)
 
     def _save(self, machine: pd.DataFrame, results: dict[int, _Extracted]) -> dict[str, str]:
         """Write a machine's pickle; returns the paths and reasons of what is left out of it."""
@@ -141,7 +141,7 @@ class FeatureStore:
             if recording is None:
                 left_out[number] = fact
             elif fact != sample_rate:
-                left_out[number] = f"has {fact} Hz, but most recordings of its machine have {sample_rate} Hz"
+                left_out[number] = f"{fact} Hz, where most recordings of the machine have {sample_rate} Hz"
             else:
                 frames.append(recording)
         if sample_rate:
@@ -163,13 +163,29 @@ class FeatureStore:
         return {machine["path"].iloc[number]: reason for number, reason in left_out.items()}
 
 
+def log_left_out(reasons: dict[str, str]) -> None:
+    """Warn of the recordings that are left out: in full, but of many with the same reason some on the console.
+
+    Parameters
+    ----------
+    reasons : dict of str to str
+        The path of each recording, and what is wrong with it.
+    """
+    for reason in dict.fromkeys(reasons.values()):
+        paths = [path for path, own in reasons.items() if own == reason]
+        more = f" and {len(paths) - _NAMED} more, which the log names" if len(paths) > _NAMED else ""
+        log.warning("Left out, %s: %s%s.", reason, ", ".join(paths[:_NAMED]), more)
+        if more:
+            log.debug("Left out, %s: %s.", reason, ", ".join(paths[_NAMED:]))
+
+
 def _extract_chunk(chunk: _Chunk) -> tuple[_Chunk, list[_Extracted]]:
     results = []
     for path in chunk.paths:
         try:
             signal, sample_rate = read_channel(Path(path), chunk.settings.channel)
             if len(signal) < chunk.settings.n_fft:
-                raise RecordingError(f"is too short: {len(signal)} samples, where --n_fft is {chunk.settings.n_fft}")
+                raise RecordingError(f"shorter than the {chunk.settings.n_fft} samples of --n_fft")
             results.append((log_mel(signal, sample_rate, chunk.settings), sample_rate))
         except RecordingError as error:
             results.append((None, str(error)))

@@ -77,7 +77,7 @@ def logging_to(path: Path) -> Iterator[Console]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(path, encoding="utf-8")
+        file = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; choose another --result_dir") from error
     file.addFilter(SubjectFilter())

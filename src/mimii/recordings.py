@@ -1,5 +1,6 @@
 """Finds recordings, reads their labels from the layout, and splits them."""
 
+import logging
 import os
 import re
 from collections.abc import Iterable
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from mimii.errors import UserError
+
+log = logging.getLogger(__name__)
 
 MACHINE = ["snr", "machine_type", "machine_id"]
 LABELS = ("normal", "abnormal")
@@ -117,7 +120,7 @@ def _describe(directory: Path, name: str) -> tuple[str, tuple[str, str, str], st
 def _walk(base: Path) -> Iterable[Path]:
     """All directories from ``base`` down, each real one once, though links may form loops."""
     seen = set()
-    for directory, subdirectories, _ in os.walk(base, followlinks=True):
+    for directory, subdirectories, _ in os.walk(base, followlinks=True, onerror=_warn):
         real = os.path.realpath(directory)
         if real in seen:
             subdirectories.clear()
@@ -125,6 +128,10 @@ def _walk(base: Path) -> Iterable[Path]:
         seen.add(real)
         subdirectories[:] = sorted(name for name in subdirectories if not name.startswith("."))
         yield Path(directory)
+
+
+def _warn(error: OSError) -> None:
+    log.warning("Not looked into: %s (%s).", error.filename, error.strerror)
 
 
 def _size_and_time(entry: os.DirEntry) -> tuple[int, int]:

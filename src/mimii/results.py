@@ -61,7 +61,7 @@ class ResultsTable:
         try:
             if not self.path.exists() or not self.path.stat().st_size:
                 return None
-            with open(self.path, encoding="utf-8", newline="") as file:
+            with open(self.path, encoding="utf-8-sig", newline="") as file:
                 return next(csv.reader(file), [])
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise self._unreadable(error) from error
@@ -83,7 +83,7 @@ class ResultsTable:
         texts = dict.fromkeys(_TEXTS.intersection(self.columns), str)
         numbers = {name: [""] for name in self.columns if name not in texts}
         try:
-            return pd.read_csv(self.path, dtype=texts, keep_default_na=False, na_values=numbers)
+            return pd.read_csv(self.path, dtype=texts, keep_default_na=False, na_values=numbers, encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             raise self._unreadable(error) from error
 

@@ -15,7 +15,7 @@ import pandas as pd
 from mimii import cache
 from mimii.efficiency import MB, Occupancy, PeakMemory, device_name, measure_inference
 from mimii.errors import TaskError
-from mimii.feature_store import FeatureStore
+from mimii.feature_store import FeatureStore, log_left_out
 from mimii.features import Features, Windows
 from mimii.models import REGISTRY
 from mimii.models.base import Model
@@ -341,12 +341,10 @@ class Task(ABC):
         except (OSError, cache.CacheError) as error:
             raise TaskError(f"its features can't be loaded ({error}); give the command again") from error
         lengths = np.diff(features.offsets)
-        for number in np.flatnonzero(lengths < self.settings.frames):
-            path = features.recordings["path"].iloc[number]
-            features.left_out[path] = (
-                f"is too short: {lengths[number]} frames, where --frames is {self.settings.frames}"
-            )
-            log.warning("Left out: %s %s.", path, features.left_out[path])
+        too_short = features.recordings.loc[lengths < self.settings.frames, "path"]
+        reasons = dict.fromkeys(too_short, f"fewer frames than the {self.settings.frames} of --frames")
+        log_left_out(reasons)
+        features.left_out.update(reasons)
         return features
 
     def _trained(self, features: Features, occupancy: Occupancy) -> tuple[Model, dict[str, Any]]:
@@ -374,7 +372,7 @@ class Task(ABC):
             **asdict(history),
             "memory_usage_mb": memory.gpu_mb,
             "peak_ram_mb": memory.ram_mb,
-            "train_files": int((features.recordings["split"] == "train").sum()),
+            "train_files": len(np.unique(np.concatenate([windows.recording, validation.recording]))),
             "train_samples": len(windows),
             "torch_version": _torch_version(),
         }

@@ -68,6 +68,11 @@ BASELINES = {"mimii_baseline": Entry("autoencoders", "MIMIIBaselineAE", "dense a
 REGISTRY = DETECTORS | CLASSIFIERS | BASELINES
 
 
+def list_models(task: str) -> list[str]:
+    """Names of the models for a task, ``detection`` or ``classification``, in the order of tables."""
+    return list({"detection": DETECTORS, "classification": CLASSIFIERS}[task])
+
+
 def create_model(
     name: str,
     *,

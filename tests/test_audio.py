@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import soundfile
+
+from mimii.audio import RecordingError, read_channel
+
+
+@pytest.fixture
+def eight_channels():
+    return np.random.default_rng(0).integers(-(2**15), 2**15, size=(1000, 8), dtype=np.int16)
+
+
+@pytest.mark.parametrize("channel", [0, 3, 7])
+def test_one_channel_of_eight_is_read(channel, eight_channels, tmp_path):
+    path = tmp_path / "eight.wav"
+    soundfile.write(path, eight_channels, 16000)
+    signal, sample_rate = read_channel(path, channel)
+    assert sample_rate == 16000
+    assert signal.dtype == np.float32
+    assert np.array_equal(signal, eight_channels[:, channel] / np.float32(32768))
+
+
+def test_channel_0_is_the_default(eight_channels, tmp_path):
+    path = tmp_path / "eight.wav"
+    soundfile.write(path, eight_channels, 8000)
+    signal, sample_rate = read_channel(path)
+    assert sample_rate == 8000
+    assert np.array_equal(signal, read_channel(path, 0)[0])
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_every_sample_format_gives_what_libsndfile_decodes(subtype, tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, 0.9 * np.sin(np.arange(500)), 16000, subtype=subtype)
+    assert np.array_equal(read_channel(path)[0], soundfile.read(path, dtype="float32")[0])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(value, tmp_path):
+    path = tmp_path / "a.wav"
+    samples = np.zeros(100, dtype=np.float32)
+    samples[50] = value
+    soundfile.write(path, samples, 16000, subtype="FLOAT")
+    with pytest.raises(RecordingError, match="finite"):
+        read_channel(path)
+
+
+def test_channel_that_is_not_there_is_refused_with_its_number(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros((10, 2)), 16000)
+    assert len(read_channel(path, 1)[0]) == 10
+    with pytest.raises(RecordingError, match=r"\b2\b"):
+        read_channel(path, 2)
+
+
+def write_text(path):
+    path.write_text("this is no sound")
+
+
+def write_nothing(path):
+    path.touch()
+
+
+def make_directory(path):
+    path.mkdir()
+
+
+def leave_absent(path):
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("make", [write_text, write_nothing, make_directory, leave_absent])
+def test_what_is_no_wav_is_refused_in_one_line(make, tmp_path):
+    path = tmp_path / "a.wav"
+    make(path)
+    with pytest.raises(RecordingError) as caught:
+        read_channel(path)
+    assert str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_real_8_channel_recordings_hold_their_channel_0_copies(real_clips, real_clips_8ch):
+    paths = sorted(real_clips_8ch.rglob("*.wav"))
+    assert len(paths) == 4
+    for path in paths:
+        assert soundfile.info(path).channels == 8
+        signal, sample_rate = read_channel(path)
+        copy, copy_rate = read_channel(real_clips / path.relative_to(real_clips_8ch))
+        assert sample_rate == copy_rate == 16000
+        assert np.array_equal(signal, copy)
