@@ -1,16 +1,19 @@
-# make demo   a synthetic data set, all experiments on it, and their tables
+# make demo   a synthetic data set, all experiments on it, their tables and a report
 # make test   lint and all tests
 # Both need Python >= 3.11 and nothing else; the first call makes the environment in .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
-DEMO := --base_dir dataset/demo --result_dir results/demo --epochs 10
+DEMO := --base_dir dataset/demo --result_dir results/demo
 
 .PHONY: demo test lint clean
 
 demo: .venv/run.stamp
 	$(BIN)/python src/make_demo_dataset.py --output_dir dataset/demo
-	$(BIN)/python src/exp_autoencoding.py $(DEMO) --model all
+	$(BIN)/python src/exp_autoencoding.py $(DEMO) --model all --epochs 10
+	$(BIN)/python src/exp_classification.py $(DEMO) --model all --classification_type machine_type --epochs 4
+	$(BIN)/python src/exp_classification.py $(DEMO) --model all --classification_type machine_id --epochs 2
+	$(BIN)/python src/make_report.py --result_dir results/demo
 
 test: lint
 	$(BIN)/pytest -q -n auto --dist loadfile
@@ -20,7 +23,7 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf dataset/demo results/demo cache/research_features cache/research_models
+	rm -rf dataset/demo results/demo cache/research_* cache/classification_*
 
 .venv/run.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; give one as: make PYTHON=python3.12 ...")'

@@ -145,11 +145,17 @@ def one_machine(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def first(data, tmp_path_factory):
-    """A run with two jobs."""
-    return run_process(
-        exp_classification, tmp_path_factory.mktemp("first"), "--base_dir", data, *COMMAND, "--jobs", "2"
-    )
+def alone(data, tmp_path_factory):
+    """A run with one job, within this process."""
+    return classify(tmp_path_factory.mktemp("alone"), "--base_dir", data, *COMMAND, "--jobs", "1")
+
+
+@pytest.fixture(scope="module")
+def first(data, alone, tmp_path_factory):
+    """The same with two jobs, as a user starts it, and with the features that are there."""
+    features = alone.directory / "cache" / "classification_features"
+    options = ["--base_dir", data, *COMMAND, "--jobs", "2", "--pickle_dir", features]
+    return run_process(exp_classification, tmp_path_factory.mktemp("first"), *options)
 
 
 @pytest.fixture(scope="module")
@@ -158,14 +164,11 @@ def first_rows(first):
 
 
 @pytest.fixture(scope="module")
-def machines(data, first, first_rows, tmp_path_factory):
-    """The other task, with one job, beside the first one's caches and into a table of its own."""
-    return run_here(
-        exp_classification,
-        tmp_path_factory.mktemp("machines"),
-        *("--base_dir", data, *COMMAND, "--jobs", "1", "--classification_type", "machine_id"),
-        *("--pickle_dir", first.directory / "cache" / "classification_features"),
-    )
+def machines(data, alone, tmp_path_factory):
+    """The other task, with the features that are there."""
+    features = alone.directory / "cache" / "classification_features"
+    options = ["--base_dir", data, *COMMAND, "--jobs", "1", "--pickle_dir", features]
+    return classify(tmp_path_factory.mktemp("machines"), *options, "--classification_type", "machine_id")
 
 
 def test_a_run_gives_a_row_for_each_machine_and_for_the_pool(first, first_rows):
@@ -233,10 +236,12 @@ def test_the_summary_has_a_line_for_each_model(first):
     assert "research_classification_results.csv" in first.out
 
 
-def test_caches_are_where_the_issue_says(first):
-    assert len(list((first.directory / "cache" / "classification_features").glob("*.pickle"))) == 4
-    models = [path.suffix for path in (first.directory / "cache" / "classification_models").iterdir()]
-    assert sorted(models) == [".pt"] * 2 + [".skops"] * 4
+def test_caches_are_where_the_issue_says(alone, first):
+    assert len(list((alone.directory / "cache" / "classification_features").glob("*.pickle"))) == 4
+    for run in (alone, first):
+        models = [path.suffix for path in (run.directory / "cache" / "classification_models").iterdir()]
+        assert sorted(models) == [".pt"] * 2 + [".skops"] * 4
+    assert [path.name for path in (first.directory / "cache").iterdir()] == ["classification_models"]
 
 
 def scores_of(run, row):
@@ -307,50 +312,43 @@ def test_plain_lines_where_the_output_is_no_terminal(first):
     assert "UserWarning" not in first.output
 
 
-def test_the_same_command_again_adds_no_row_and_says_so(first, first_rows, data):
-    before = first.csv.read_bytes()
-    again = classify(first.directory, "--base_dir", data, *COMMAND, "--jobs", "1")
+def test_the_same_command_again_adds_no_row_and_says_so(alone, data):
+    before = alone.csv.read_bytes()
+    again = classify(alone.directory, "--base_dir", data, *COMMAND, "--jobs", "1")
     assert again.status == 0
-    assert first.csv.read_bytes() == before
+    assert alone.csv.read_bytes() == before
     assert again.lines("6", "--retrain")
     assert [line for line in again.out.splitlines() if line.split()[:1] == ["svm"]]
 
 
-def test_one_job_and_two_give_the_same_numbers_bit_for_bit(first, first_rows, data, tmp_path):
-    alone = classify(
-        tmp_path / "work",
-        *("--base_dir", data, *COMMAND, "--jobs", "1"),
-        *("--pickle_dir", first.directory / "cache" / "classification_features"),
-    )
+def in_order(rows, columns):
+    return rows.sort_values(["model", "snr", "machine_id"])[columns].reset_index(drop=True)
+
+
+def test_one_job_and_two_give_the_same_numbers_bit_for_bit(alone, first):
     columns = [*WHAT, *HOW_WELL, "num_parameters", "train_samples", "run_id"]
-    order = ["model", "snr", "machine_id"]
-    one = alone.rows.sort_values(order)[columns].reset_index(drop=True)
-    two = first_rows.sort_values(order)[columns].reset_index(drop=True)
-    pd.testing.assert_frame_equal(one, two, check_exact=True)
+    pd.testing.assert_frame_equal(in_order(alone.rows, columns), in_order(first.rows, columns), check_exact=True)
+    assert set(alone.rows["jobs"]) == {1}
     for folder in ("scores", "history"):
         files = {path.name: path.read_bytes() for path in (alone.directory / "results" / folder).iterdir()}
         expected = {path.name: path.read_bytes() for path in (first.directory / "results" / folder).iterdir()}
         assert files == expected
 
 
-def test_another_run_takes_the_trained_models_from_the_cache(first, first_rows, data, tmp_path):
+def test_another_run_takes_the_trained_models_from_the_cache(alone, data, tmp_path):
     """A new results directory, the old caches: nothing is trained or extracted again."""
-    models = first.directory / "cache" / "classification_models"
-    before = {path.name: path.stat().st_mtime_ns for path in models.iterdir()}
+    caches = alone.directory / "cache"
+    before = {path.name: path.stat().st_mtime_ns for path in caches.rglob("*") if path.is_file()}
     again = classify(
         tmp_path / "work",
-        *("--base_dir", data, *COMMAND, "--jobs", "1", "--model_dir", models),
-        *("--pickle_dir", first.directory / "cache" / "classification_features"),
+        *("--base_dir", data, *COMMAND, "--jobs", "1", "--model_dir", caches / "classification_models"),
+        *("--pickle_dir", caches / "classification_features"),
     )
     assert again.status == 0
-    assert {path.name: path.stat().st_mtime_ns for path in models.iterdir()} == before
     assert not again.lines("trained again")
-    order = ["model", "snr", "machine_id"]
+    assert {path.name: path.stat().st_mtime_ns for path in caches.rglob("*") if path.is_file()} == before
     columns = [*WHAT, *HOW_WELL, "training_time_sec", "run_id"]
-    pd.testing.assert_frame_equal(
-        again.rows.sort_values(order)[columns].reset_index(drop=True),
-        first_rows.sort_values(order)[columns].reset_index(drop=True),
-    )
+    pd.testing.assert_frame_equal(in_order(again.rows, columns), in_order(alone.rows, columns))
 
 
 def test_machine_id_tells_the_machines_of_a_type_at_one_snr(machines):
