@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from mimii.errors import UserError
 from mimii.logs import SubjectFilter
 
+_CLUSTER_TIMEOUT = 10  # [s]
+
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
@@ -131,7 +133,7 @@ def _cluster(scheduler: str) -> Iterator[Any]:
                 sys.path.insert(0, source)
 
     try:
-        client = Client(scheduler, timeout=10, set_as_default=False)
+        client = Client(scheduler, timeout=_CLUSTER_TIMEOUT, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise UserError(f"no Dask scheduler answers at {scheduler}: start one, or mend --scheduler") from error
     with client:
