@@ -176,7 +176,7 @@ class AttentionAE(Autoencoder):
         super().__init__(n_mels, frames)
         self.encoder = AttentionEncoder(n_mels, frames)
         self.squeeze = nn.Linear(self.encoder.width, self.bottleneck)
-        self.decoder = AttentionEncoder(self.bottleneck, frames, layers=1)
+        self.decoder = AttentionEncoder(self.bottleneck, frames)
         self.output = nn.Linear(self.decoder.width, n_mels)
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:

@@ -164,14 +164,14 @@ class ClassicalClassifier(ClassicalModel, Classifier):
 
 
 class RandomForest(ClassicalClassifier):
-    """Random forest (Breiman, 2001): 100 trees of 5000 windows each, at least 5 windows a leaf."""
+    """Random forest (Breiman, 2001): 100 trees of 2000 windows each, at least 5 windows a leaf."""
 
     def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
         """A random forest."""
         return RandomForestClassifier(
             n_estimators=100,
             min_samples_leaf=5,
-            max_samples=min(5000, len(windows)),
+            max_samples=min(2000, len(windows)),
             class_weight=self.class_weight,
             random_state=seed,
         )

@@ -113,23 +113,22 @@ class LSTMEncoder(nn.Module):
 class AttentionEncoder(nn.Module):
     """Self-attention with the frames as tokens: (B, frames, n_mels) -> (B, frames, width).
 
-    A transformer encoder (Vaswani et al., 2017) with learned positions.
+    A layer of a transformer encoder (Vaswani et al., 2017) with learned positions.
     """
 
     width = 64
 
-    def __init__(self, n_mels: int, frames: int, layers: int = 2):
+    def __init__(self, n_mels: int, frames: int):
         super().__init__()
         self.embed = nn.Linear(n_mels, self.width)
         self.positions = nn.Parameter(0.02 * torch.randn(frames, self.width))
-        layer = nn.TransformerEncoderLayer(
+        self.layer = nn.TransformerEncoderLayer(
             self.width, nhead=4, dim_feedforward=2 * self.width, dropout=0.0, activation="gelu", batch_first=True
         )
-        self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Let each frame look at all frames of the window."""
-        return self.layers(self.embed(x) + self.positions)  # (B, T, M) -> (B, T, W)
+        return self.layer(self.embed(x) + self.positions)  # (B, T, M) -> (B, T, W)
 
 
 class ResidualBlock(nn.Module):
