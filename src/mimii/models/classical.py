@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.ensemble import IsolationForest, RandomForestClassifier, StackingClassifier
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, SGDOneClassSVM
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -21,7 +20,8 @@ from mimii.models.base import Classifier, Detector, History, Model
 from mimii.settings import TrainingSettings
 
 _BLOCK = 4096  # windows that are stacked at once
-_TRUSTED = ["sklearn.tree._tree.Tree"]  # beyond what skops itself trusts
+# beyond what skops itself trusts: the nodes of a tree, and a dict whose keys are attributes
+_TRUSTED = ["sklearn.tree._tree.Tree", "sklearn.utils._bunch.Bunch"]
 _EXACT_LIMIT = 3000  # windows; beyond, the time of an exact kernel machine grows with the square of their number
 _LANDMARKS = 256  # of the Nyström approximation (Williams and Seeger, 2000)
 
@@ -186,30 +186,34 @@ class RandomForest(ClassicalClassifier):
 class SVM(ClassicalClassifier):
     """SVM (Cortes and Vapnik, 1995) with an RBF kernel: exact, or beyond 3000 windows approximate.
 
-    The exact one's probabilities are calibrated by a sigmoid (Platt, 1999) on folds that keep the windows of a
-    recording together. The approximate one is a logistic regression on Nyström features.
+    The exact one's probabilities are a logistic regression on its decision values (Platt, 1999), which were made on
+    folds that keep the windows of a recording together. The approximate one is a logistic regression on Nyström
+    features.
     """
 
     def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
         """The exact SVM or its approximation."""
+        logistic = LogisticRegression(class_weight=self.class_weight, max_iter=1000)
         if len(windows) > _EXACT_LIMIT:
             self.variant = "nystroem"
-            linear = LogisticRegression(class_weight=self.class_weight, max_iter=1000)
-            return make_pipeline(self._landmarks(seed), linear)
+            return make_pipeline(self._landmarks(seed), logistic)
         self.variant = "exact"
         recordings = min(len(np.unique(windows.recording[windows.target == c])) for c in np.unique(windows.target))
-        # where a class has a single recording its windows have to be in several folds
-        folds = StratifiedGroupKFold(min(recordings, 3)) if recordings > 1 else StratifiedKFold(3)
-        places = list(folds.split(windows.target, windows.target, groups=windows.recording))
-        return CalibratedClassifierCV(SVC(class_weight=self.class_weight), cv=places, ensemble=False)
+        if recordings > 1:
+            folds = StratifiedGroupKFold(min(recordings, 3))
+            places = list(folds.split(windows.target, windows.target, windows.recording))
+        else:  # of a class with a single recording there are windows in every fold
+            places = list(StratifiedKFold(3).split(windows.target, windows.target))
+        svm = SVC(class_weight=self.class_weight)
+        return StackingClassifier([("svm", svm)], logistic, cv=places, stack_method="decision_function")
 
     @property
     def num_parameters(self) -> int:
-        """Support vectors, weights, offsets and sigmoids, or landmarks, their normalisation, weights and offsets."""
+        """Support vectors or landmarks with their normalisation, and all weights and offsets."""
         if self.variant == "nystroem":
-            features, linear = self.estimator[0], self.estimator[-1]
-            return features.components_.size + features.normalization_.size + linear.coef_.size + linear.intercept_.size
-        (calibrated,) = self.estimator.calibrated_classifiers_
-        svm = calibrated.estimator
-        sizes = (svm.support_vectors_.size, svm.dual_coef_.size, svm.intercept_.size, 2 * len(calibrated.calibrators))
-        return sum(sizes)
+            features, logistic = self.estimator[0], self.estimator[-1]
+            first = (features.components_, features.normalization_)
+        else:
+            (svm,), logistic = self.estimator.estimators_, self.estimator.final_estimator_
+            first = (svm.support_vectors_, svm.dual_coef_, svm.intercept_)
+        return sum(part.size for part in (*first, logistic.coef_, logistic.intercept_))
