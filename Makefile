@@ -4,7 +4,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-DEMO := --base_dir dataset/demo --result_dir results/demo
+# apart from real data: all of it can be removed with the target clean
+DEMO := --base_dir dataset/demo --result_dir results/demo --pickle_dir cache/demo/features --model_dir cache/demo/models
 
 .PHONY: demo test lint clean
 
@@ -13,7 +14,7 @@ demo: .venv/run.stamp
 	$(BIN)/python src/exp_autoencoding.py $(DEMO) --model all --epochs 8
 	$(BIN)/python src/exp_classification.py $(DEMO) --model all --classification_type machine_type --epochs 3
 	$(BIN)/python src/exp_classification.py $(DEMO) --model all --classification_type machine_id --epochs 2
-	$(BIN)/python src/make_report.py --result_dir results/demo
+	$(BIN)/python src/make_report.py --result_dir results/demo --model_dir cache/demo/models
 
 test: lint
 	$(BIN)/pytest -q -n auto --dist loadfile
@@ -23,7 +24,7 @@ lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf dataset/demo results/demo cache/research_* cache/classification_*
+	rm -rf dataset/demo results/demo cache/demo
 
 .venv/run.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; give one as: make PYTHON=python3.12 ...")'

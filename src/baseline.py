@@ -24,7 +24,7 @@ KEYS = {
     "frames": ("feature", cli.positive_int, "frames in a window"),
     "n_fft": ("feature", cli.positive_int, "FFT length [samples]"),
     "hop_length": ("feature", cli.positive_int, "step between frames [samples]"),
-    "power": ("feature", cli.positive_float, "exponent of the magnitude spectrogram"),
+    "power": ("feature", cli.power, "exponent of the magnitude spectrogram"),
     "epochs": ("fit", cli.positive_int, "passes over the data"),
     "batch_size": ("fit", cli.positive_int, "windows in a step"),
     "validation_split": ("fit", cli.fraction, "the last part of the training windows, for validation"),
@@ -89,6 +89,8 @@ def settings(args: argparse.Namespace) -> argparse.Namespace:
     """Complete the command line by the configuration, as the options that experiments have."""
     config = read_config(args.config)
     config |= {key: getattr(args, key) for key in KEYS if getattr(args, key) is not None}
+    if problem := cli.more_bands_than_bins(config["n_mels"], config["n_fft"]):
+        raise UserError(problem)
     return argparse.Namespace(
         base_dir=config["base_directory"],
         pickle_dir=config["pickle_directory"],

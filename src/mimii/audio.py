@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+UNREADABLE = "can't be read"  # how the message of a RecordingError begins where trying again may help
+
 
 class RecordingError(Exception):
     """A recording that can't be used; the message says why."""
@@ -44,7 +46,7 @@ def read_channel(path: Path, channel: int = 0) -> tuple[np.ndarray, int]:
             sample_rate = file.samplerate
     except (soundfile.LibsndfileError, OSError, UnicodeError) as error:
         reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
-        raise RecordingError(f"can't be read: {reason.strip().rstrip('.')}") from error
+        raise RecordingError(f"{UNREADABLE}: {reason.strip().rstrip('.')}") from error
 
     signal = samples[:, channel].astype(np.float32)  # (n_samples, channels) -> (n_samples,)
     if is_int16:

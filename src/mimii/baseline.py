@@ -1,5 +1,6 @@
 """The MIMII authors' baseline as one more detector, and how it compares with the published figures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mimii.experiment import Session
 from mimii.features import Features, Windows
 from mimii.published import published_baseline
 from mimii.recordings import MACHINE
-from mimii.tasks import Outcome
+from mimii.tasks import Outcome, Task
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -23,7 +24,7 @@ class BaselineTask(DetectionTask):
         """The last windows are for validation, as Keras' ``validation_split`` has it."""
         is_train = (features.recordings["split"] == "train").to_numpy()
         windows = features.windows(self.settings.frames, is_train)
-        count = round(len(windows) * (1 - self.settings.val_split))
+        count = int(len(windows) * (1 - self.settings.val_split))
         return windows.take(slice(0, count)), windows.take(slice(count, None))
 
 
@@ -37,8 +38,16 @@ class BaselineSession(Session):
             if place.parent.name == "history":
                 (row,) = outcome.rows
                 _draw_loss(history, _authors_name(row), self.args.result_dir / "baseline_loss")
-        rows = self.table.read().drop_duplicates(MACHINE, keep="last")
-        content = {_authors_name(row): {"AUC": float(row["auc"])} for row in rows.to_dict("records")}
+        self._write_result_file()
+
+    def run(self, tasks: Sequence[Task], summary: "Comparison") -> int:
+        """Do what is not done yet; the result file has what was done before, too."""
+        status = super().run(tasks, summary)
+        self._write_result_file()
+        return status
+
+    def _write_result_file(self) -> None:
+        content = {_authors_name(row): {"AUC": float(row["auc"])} for row in self.rows().to_dict("records")}
         with cache.whole_file(self.args.result_file) as temporary:
             temporary.write_text(yaml.safe_dump(content), encoding="utf-8")
 

@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mimii.features import Windows
+from mimii.errors import TaskError
+from mimii.features import Features, Windows
 from mimii.metrics import classification_metrics
 from mimii.models import create_model
 from mimii.models.base import Classifier
 from mimii.recordings import LABELS, MACHINE, machine_name
 from mimii.tasks import ALL, COST, HOW, WHAT, Judgement, Pool, Task, describe
-
-TYPES = {"machine_type": "normal or abnormal", "machine_id": "which individual machine"}
 
 
 def class_names(recordings: pd.DataFrame, classification_type: str) -> pd.Series:
@@ -61,6 +60,15 @@ class ClassificationTask(Task):
         """All that the trained model depends on."""
         extra = {"classification_type": self.classification_type, "class_weight": self.class_weight}
         return super().training_facts() | extra
+
+    def training_windows(self, features: Features) -> tuple[Windows, Windows]:
+        """As of every task; every class must have windows to learn from."""
+        windows, validation = super().training_windows(features)
+        missing = set(range(len(self.classes))) - set(np.unique(windows.target))
+        if missing:
+            names = ", ".join(self.classes[number] for number in sorted(missing))
+            raise TaskError(f"of {names} no recording for training could be used")
+        return windows, validation
 
     def row_facts(self) -> dict[str, Any]:
         """What classification adds to a row."""

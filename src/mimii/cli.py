@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -126,6 +128,13 @@ def add_training_options(parser: Parser) -> argparse._ArgumentGroup:
     return group
 
 
+def scheduler_address(text: str) -> str:
+    """The address of a Dask scheduler."""
+    if not re.fullmatch(r"\w+://.+:\d+", text):
+        raise argparse.ArgumentTypeError(f"{text} is not an address such as tcp://host:8786")
+    return text
+
+
 def add_run_options(parser: Parser) -> None:
     """Where and how often to run."""
     group = parser.add_argument_group("run")
@@ -142,7 +151,9 @@ def add_run_options(parser: Parser) -> None:
     group.add_argument(
         "--backend", choices=["loky", "dask"], default="loky", help="loky: processes of this machine; dask: a cluster"
     )
-    group.add_argument("--scheduler", metavar="ADDRESS", help="of the Dask cluster, such as tcp://host:8786")
+    group.add_argument(
+        "--scheduler", type=scheduler_address, metavar="ADDRESS", help="of the Dask cluster, such as tcp://host:8786"
+    )
 
 
 def add_output_options(parser: Parser, pickle_dir: str, model_dir: str, output_csv: str) -> None:
@@ -170,10 +181,16 @@ def checked(parser: Parser, args: argparse.Namespace) -> argparse.Namespace:
             parser.error(f"--model {name} needs --n_mels {REGISTRY[name].min_n_mels} or more, not {args.n_mels}")
     args.output_csv = args.output_csv or args.result_dir / args.default_csv
     args.seeds = list(dict.fromkeys(args.seeds or [args.seed]))
-    if args.n_mels > 1 + args.n_fft // 2:
-        parser.error(f"--n_mels {args.n_mels} is more than the {1 + args.n_fft // 2} bins of --n_fft {args.n_fft}")
+    if problem := more_bands_than_bins(args.n_mels, args.n_fft):
+        parser.error(problem)
     check_backend(parser, args)
     return args
+
+
+def more_bands_than_bins(n_mels: int, n_fft: int) -> str:
+    """What is wrong with a number of mel bands; empty where nothing is."""
+    bins = 1 + n_fft // 2
+    return f"--n_mels {n_mels} is more than the {bins} bins of --n_fft {n_fft}" if n_mels > bins else ""
 
 
 def check_backend(parser: Parser, args: argparse.Namespace) -> None:
@@ -201,6 +218,8 @@ def guarded(script: Callable[[], int]) -> int:
     int
         Exit status: the script's own, 2 for what a user can mend, 130 for Ctrl-C, 141 where nobody reads the output.
     """
+    # as Slurm and docker end a process: by way of the blocks that end the workers
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         status = script()
         sys.stdout.flush()

@@ -37,7 +37,8 @@ class Occupancy:
 
     _GIVE_WAY_EVERY = 1.0  # [s]; giving way costs about 6 ms
 
-    def __init__(self):
+    def __init__(self, device: str = "cpu"):
+        self._device = device
         user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()  # in a container an ID may have no name
         directory = Path(tempfile.gettempdir()) / f"mimii-{user}"
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -59,6 +60,11 @@ class Occupancy:
         begin = time.monotonic()
         if begin - self._last < self._GIVE_WAY_EVERY:
             return 0.0
+        if self._device.startswith("cuda"):
+            import torch
+
+            torch.cuda.synchronize(self._device)  # steps are queued; they would run on while another one measures
+            begin = time.monotonic()
         self._lock.release()
         self._lock.acquire_read()
         self._last = time.monotonic()

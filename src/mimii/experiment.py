@@ -20,7 +20,7 @@ from mimii.feature_store import FeatureStore
 from mimii.logs import Console, about, logging_to, progress_bars
 from mimii.models import REGISTRY
 from mimii.parallel import count_workers, in_parallel
-from mimii.recordings import find_recordings, select
+from mimii.recordings import find_recordings, is_synthetic, select
 from mimii.results import ResultsTable, save_csv
 from mimii.tasks import ALL, Outcome, Pool, Task
 
@@ -134,9 +134,10 @@ class Session:
             Exit status: 0 where every task has its rows.
         """
         wanted = {task: [evaluation.run_id for evaluation in task.evaluations()] for task in tasks}
+        self.wanted = {run_id for run_ids in wanted.values() for run_id in run_ids}
         done = self.table.run_ids()
-        # a task's rows are written at once, the pool's last; that of a machine without usable recordings never comes
-        pending = [task for task in tasks if self.args.retrain or wanted[task][-1] not in done]
+        # a task's rows are written at once; that of a machine without usable recordings never comes
+        pending = [task for task in tasks if self.args.retrain or done.isdisjoint(wanted[task])]
         if count := len(tasks) - len(pending):
             log.info("Done before, not done again: %d of %d (--retrain does them again).", count, len(tasks))
         failed = []
@@ -146,14 +147,20 @@ class Session:
             self.store.extract(list(machines.values()), self.extraction_jobs, self.args.scheduler)
             log.info("Training %d model(s) on %s, %d at a time.", len(pending), self.devices[0], self.jobs)
             failed = self._sweep(pending)
-        rows = self.table.read().drop_duplicates("run_id", keep="last")
-        rows = rows[rows["run_id"].isin({run_id for ids in wanted.values() for run_id in ids})]
+        rows = self.rows()
         if len(rows):
+            if is_synthetic(self.recordings["path"].iloc[0]):
+                print("Synthetic recordings: these figures say nothing about real machines.\n")
             print(summary.table(rows))
             print(f"\n{len(rows)} rows in {self.table.path}")
         if failed:
             log.error("%d of %d failed: %s.", len(failed), len(pending), ", ".join(failed))
         return 1 if failed else 0
+
+    def rows(self) -> pd.DataFrame:
+        """The latest row of each run that this command wants."""
+        rows = self.table.read()
+        return rows[rows["run_id"].isin(self.wanted)].drop_duplicates("run_id", keep="last")
 
     def _sweep(self, tasks: Sequence[Task]) -> list[str]:
         """Do tasks in several processes, keep the results of each as soon as it is done; names those that failed."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mimii import cache
-from mimii.audio import RecordingError, read_channel
+from mimii.audio import UNREADABLE, RecordingError, read_channel
 from mimii.features import Features, log_mel, mel_filter_bank
 from mimii.parallel import in_parallel
 from mimii.recordings import MACHINE, fingerprint, machine_name
@@ -105,7 +105,12 @@ class FeatureStore:
         missing = []
         for machine in machines:
             try:
-                left_out |= self.load(machine).left_out
+                reasons = self.load(machine).left_out
+                # what could not be read may only have been out of reach
+                if any(_can_be_read_now(path, reason, self.settings.channel) for path, reason in reasons.items()):
+                    missing.append(machine)
+                else:
+                    left_out |= reasons
             except FileNotFoundError:
                 missing.append(machine)
             except cache.CacheError as error:
@@ -161,6 +166,17 @@ class FeatureStore:
         }
         cache.save_pickle(self.path(machine), content)
         return {machine["path"].iloc[number]: reason for number, reason in left_out.items()}
+
+
+def _can_be_read_now(path: str, reason: str, channel: int) -> bool:
+    """Tell whether a recording could not be read before and can be now."""
+    if not reason.startswith(UNREADABLE):
+        return False
+    try:
+        read_channel(Path(path), channel)
+    except RecordingError:
+        return False
+    return True
 
 
 def log_left_out(reasons: dict[str, str]) -> None:

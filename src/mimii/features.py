@@ -131,7 +131,8 @@ class Features:
         """
         if len(parts) == 1:
             return parts[0]
-        if len(rates := {part.sample_rate for part in parts}) > 1:
+        rates = {part.sample_rate for part in parts if len(part.frames)}
+        if len(rates) > 1:
             rates = ", ".join(f"{rate} Hz" for rate in sorted(rates))
             raise UserError(f"machines of different sample rates ({rates}) can't share a model; use --scope machine")
         sizes = np.concatenate([np.diff(part.offsets) for part in parts])
@@ -140,7 +141,7 @@ class Features:
             offsets=np.concatenate([[0], np.cumsum(sizes)]),
             recordings=pd.concat([part.recordings for part in parts], ignore_index=True),
             left_out={path: reason for part in parts for path, reason in part.left_out.items()},
-            sample_rate=parts[0].sample_rate,
+            sample_rate=next(iter(rates), 0),
         )
 
 

@@ -260,6 +260,19 @@ def choose_clips(recordings: pd.DataFrame, fraction: float, seed: int, purpose: 
     return chosen
 
 
+def is_synthetic(path: str | Path) -> bool:
+    """Tell whether a recording lies in a data set whose README calls itself synthetic."""
+    return any(_calls_itself_synthetic(parent / "README.txt") for parent in Path(path).parents)
+
+
+def _calls_itself_synthetic(readme: Path) -> bool:
+    try:
+        with open(readme, encoding="utf-8", errors="replace") as file:
+            return file.readline().startswith("SYNTHETIC")
+    except OSError:
+        return False
+
+
 def fingerprint(recordings: pd.DataFrame) -> list[list]:
     """Facts that tell one set of recordings from another, and a recording from its changed version."""
     return recordings[[*MACHINE, "label", "name", "size", "mtime"]].values.tolist()

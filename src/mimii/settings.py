@@ -45,7 +45,7 @@ class TrainingSettings:
     val_split : float in [0, 1)
         Fraction of the training recordings that is kept for validation.
     seed : int >= 0
-        Where all random numbers come from, together with the names of the model and the machine.
+        Where all random numbers come from, together with the name of the model.
     """
 
     frames: int = 5

@@ -42,10 +42,13 @@ class ResidentWindows:
     ----------
     windows : Windows
     device : str or torch.device
+    beside : ResidentWindows, optional
+        Other windows of the same frames, which need not be there twice.
     """
 
-    def __init__(self, windows: Windows, device: str | torch.device):
-        frames = torch.from_numpy(windows.frames).to(device)
+    def __init__(self, windows: Windows, device: str | torch.device, beside: "ResidentWindows | None" = None):
+        frames = beside.frames if beside else torch.from_numpy(windows.frames).to(device)
+        self.frames = frames
         self.starts = torch.from_numpy(windows.starts).to(device)
         self.target = None if windows.target is None else torch.from_numpy(windows.target).to(device)
         self.length, self.n_mels = windows.length, frames.shape[1]
@@ -112,14 +115,17 @@ def train(
         torch.cuda.set_device(torch.device(device).index or 0)
     network.to(device)
     resident = ResidentWindows(windows, device)
-    held_out = ResidentWindows(validation, device) if validation is not None else None
+    held_out = None
+    if validation is not None:
+        is_shared = validation.frames is windows.frames
+        held_out = ResidentWindows(validation, device, beside=resident if is_shared else None)
     step = _Step(network, resident, settings)
     begin, waited = time.perf_counter(), 0.0
     network.fit_scale(windows)
     torch.manual_seed(seed)
     shuffle = torch.Generator().manual_seed(seed)
 
-    history = History()
+    history = History(train_samples=len(windows))
     best_loss, best_state = float("inf"), None
     for epoch in range(1, settings.epochs + 1):
         network.train()

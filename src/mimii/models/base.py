@@ -22,12 +22,16 @@ class History:
         Mean over the windows. ``val_loss`` is empty where no recording could be spared for validation; both are
         where a model knows no epochs.
     training_time_sec : float
-        Wall time of the fit, less the time spent waiting for others to measure their latency [s].
+        Wall time of the fit, after a rehearsal of one step, less the time spent waiting for others to measure their
+        latency [s].
+    train_samples : int
+        Windows that the model learned from.
     """
 
     train_loss: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
     training_time_sec: float = 0.0
+    train_samples: int = 0
 
 
 class Model(ABC):
@@ -54,6 +58,11 @@ class Model(ABC):
         self.frames = frames
         self.device = device
         self.variant = ""
+
+    @property
+    def signature(self) -> list[str | int]:
+        """What a file must have been saved for to be loaded: the name and the shape of a window."""
+        return [self.name, self.n_mels, self.frames]
 
     @abstractmethod
     def fit(
@@ -111,6 +120,11 @@ class Classifier(Model):
         super().__init__(name, n_mels, frames, device)
         self.num_classes = num_classes
         self.balanced = balanced
+
+    @property
+    def signature(self) -> list[str | int]:
+        """As of every model, and the number of classes."""
+        return [*super().signature, self.num_classes]
 
     @abstractmethod
     def predict_proba(self, windows: Windows) -> np.ndarray:

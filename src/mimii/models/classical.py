@@ -57,7 +57,7 @@ class ClassicalModel(Model):
         # scikit-learn takes seeds of 32 bits
         self.estimator = self.make_estimator(windows, seed % 2**32)
         self.estimator.fit(self._vectors(windows), windows.target)
-        return History(training_time_sec=time.perf_counter() - begin)
+        return History(training_time_sec=time.perf_counter() - begin, train_samples=len(windows))
 
     def _vectors(self, windows: Windows) -> np.ndarray:
         """Standardised windows, (n_windows, frames * n_mels)."""
@@ -74,8 +74,7 @@ class ClassicalModel(Model):
         import skops.io
 
         content = {
-            "name": self.name,
-            "shape": [self.n_mels, self.frames],
+            "signature": self.signature,
             "variant": self.variant,
             "mean": self.mean,
             "std": self.std,
@@ -91,8 +90,8 @@ class ClassicalModel(Model):
 
         try:
             content = skops.io.load(path, trusted=_TRUSTED)
-            if [content["name"], content["shape"]] != [self.name, [self.n_mels, self.frames]]:
-                raise ValueError(f"holds {content['name']} for windows of {content['shape']}, not {self.name}")
+            if content["signature"] != self.signature:
+                raise ValueError(f"holds {content['signature']}, not {self.signature}")
             self.variant = content["variant"]
             self.mean, self.std = content["mean"], content["std"]
             self.estimator = content["estimator"]

@@ -58,12 +58,15 @@ class ClassifierNetwork(Network):
         return self.classify(self.standardise(windows))
 
     def cross_entropy(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Weighted mean cross-entropy of logits (B, outputs) for targets (B,)."""
+        """Mean of the weighted cross-entropies of logits (B, outputs) for targets (B,).
+
+        The weights are 1 in the mean over the training windows. They are not made so for each batch: the mean over
+        batches would then not be the mean over windows, least of all for batches of one class.
+        """
         if self.outputs > 1:
-            return functional.cross_entropy(logits, targets, self.class_weight)
+            return functional.cross_entropy(logits, targets, self.class_weight, reduction="none").mean()
         weight = self.class_weight[targets]
-        losses = functional.binary_cross_entropy_with_logits(logits[:, 0], targets.float(), reduction="none")
-        return (weight * losses).sum() / weight.sum()
+        return functional.binary_cross_entropy_with_logits(logits[:, 0], targets.float(), weight)
 
     def loss(self, windows: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Weighted mean cross-entropy of a batch, a scalar."""

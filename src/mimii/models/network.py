@@ -1,5 +1,6 @@
 """What all networks share, and the models that are made of one."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,19 +83,22 @@ class NetworkModel(Model):
     def save(self, path: Path, facts: dict[str, Any]) -> None:
         """Write weights and facts."""
         content = {
-            "name": self.name,
+            "signature": self.signature,
             "state": {key: value.cpu() for key, value in self.network.state_dict().items()},
             "facts": facts,
         }
+        # by way of memory: an error of the disk must come as an OSError, not as torch reports it
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
         with cache.whole_file(path) as temporary:
-            torch.save(content, temporary)
+            temporary.write_bytes(buffer.getvalue())
 
     def load(self, path: Path) -> dict[str, Any]:
         """Read weights and facts; nothing in the file can run code."""
         try:
             content = torch.load(path, map_location=self.device, weights_only=True)
-            if content["name"] != self.name:
-                raise ValueError(f"holds {content['name']}, not {self.name}")
+            if content["signature"] != self.signature:
+                raise ValueError(f"holds {content['signature']}, not {self.signature}")
             self.network.load_state_dict(content["state"])
             return content["facts"]
         except FileNotFoundError:

@@ -15,7 +15,7 @@ import pandas as pd
 from mimii.errors import UserError
 from mimii.models import REGISTRY
 from mimii.published import published_baseline
-from mimii.recordings import MACHINE
+from mimii.recordings import MACHINE, is_synthetic
 from mimii.tasks import ALL
 
 DETECTION = ["auc", "pr_auc", "pauc"]
@@ -107,16 +107,7 @@ class Results:
     @cached_property
     def is_synthetic(self) -> bool:
         """Tell whether a recording lies in a data set whose README calls itself synthetic."""
-        readmes = {parent / "README.txt" for path in self.recordings for parent in path.parents}
-        return any(_calls_itself_synthetic(readme) for readme in readmes)
-
-
-def _calls_itself_synthetic(readme: Path) -> bool:
-    try:
-        with open(readme, encoding="utf-8", errors="replace") as file:
-            return file.readline().startswith("SYNTHETIC")
-    except OSError:
-        return False
+        return any(map(is_synthetic, self.recordings))
 
 
 def load(directory: Path, models: Sequence[str] | None = None, snr: Sequence[str] | None = None) -> Results:
@@ -137,7 +128,7 @@ def load(directory: Path, models: Sequence[str] | None = None, snr: Sequence[str
     if not directory.is_dir():
         raise UserError(f"{directory} is not a directory; give the --result_dir of the experiments")
     notes: list[str] = []
-    tables = [_read(path, notes) for path in sorted(directory.glob("*.csv"))]
+    tables = [_read(path, notes) for path in sorted(directory.glob("[!.]*.csv"))]
     detection = _combined([table for table in tables if {"auc", "run_id"} & set(table) and "accuracy" not in table])
     classification = _combined([table for table in tables if "accuracy" in table])
     everything = pd.concat([detection, classification])
