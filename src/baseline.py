@@ -64,7 +64,8 @@ def read_config(path: Path) -> dict[str, Any]:
         raise UserError(f"cannot read {path}: {error.strerror}; name the configuration with --config") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    sections = [content, *((content or {}).get(name) for name in ("feature", "fit"))] if content else [content]
+    content = content if isinstance(content, dict) else {}
+    sections = [content, content.get("feature"), content.get("fit")]
     if not all(isinstance(section, dict) for section in sections):
         raise UserError(f"{path} must have the keys {', '.join(list(KEYS)[:5])} and the sections feature and fit")
     flat = {key: value for section in sections for key, value in section.items() if key not in ("feature", "fit")}
@@ -78,6 +79,8 @@ def read_config(path: Path) -> dict[str, Any]:
     for key, (_, kind, _) in KEYS.items():
         if key not in flat:
             raise UserError(f"{path}: {key} is missing")
+        if kind is Path and not isinstance(flat[key], str):
+            raise UserError(f"{path}: {key}: {flat[key]} is not a path")
         try:
             config[key] = kind(str(flat[key]))
         except argparse.ArgumentTypeError as error:
@@ -89,6 +92,10 @@ def settings(args: argparse.Namespace) -> argparse.Namespace:
     """Complete the command line by the configuration, as the options that experiments have."""
     config = read_config(args.config)
     config |= {key: getattr(args, key) for key in KEYS if getattr(args, key) is not None}
+    if not config["base_directory"].is_dir():
+        raise UserError(
+            f"base_directory {config['base_directory']} is not there: mend {args.config} or --base_directory"
+        )
     if problem := cli.more_bands_than_bins(config["n_mels"], config["n_fft"]):
         raise UserError(problem)
     return argparse.Namespace(

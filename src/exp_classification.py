@@ -4,14 +4,12 @@ python src/exp_classification.py --base_dir ./dataset --model all --classificati
 """
 
 import argparse
-import logging
 import sys
 from functools import partial
 
 from mimii import cli
+from mimii.errors import UserError
 from mimii.models import list_models
-
-log = logging.getLogger("mimii.exp_classification")
 
 SCOPES = {"type": "each SNR and machine type", "machine": "each machine (machine_type only)", "all": "everything"}
 SUMMARY = {
@@ -64,9 +62,11 @@ def run(args: argparse.Namespace) -> int:
         tasks = []
         for seed in args.seeds:
             recordings = split_for_classification(lab.recordings, seed)
+            if recordings.empty:
+                raise UserError("no recording has a label, so there is nothing to learn from")
             pools, dropped = classification.drop_small_classes(make_pools(recordings, args.scope))
             if dropped:
-                log.warning("Left out, fewer than 2 clips and so too few to split: %s.", ", ".join(dropped))
+                lab.warn(f"Left out, too few clips for both sides of the split: {', '.join(dropped)}.")
             pools = lab.usable(pools, partial(classification.unusable, classification_type=args.classification_type))
             tasks += lab.make_tasks(
                 classification.ClassificationTask,

@@ -488,7 +488,7 @@ def test_a_class_that_lost_its_training_recordings_is_named_and_no_row_pretends(
     assert not run.csv.exists()
     assert "IndexError" not in run.output
     assert "ValueError" not in run.output
-    assert run.lines("fan", "abnormal", "train")
+    assert [line for line in run.lines("abnormal", "train") if "cannot be read" not in line]
 
 
 def test_a_machine_that_lost_its_training_recordings_is_not_mistaken_for_another(data, tmp_path):
@@ -504,7 +504,7 @@ def test_a_machine_that_lost_its_training_recordings_is_not_mistaken_for_another
         *("--base_dir", base, "--model", "random_forest", "svm", "--jobs", 1, "--classification_type", "machine_id"),
     )
     assert "IndexError" not in run.output
-    assert run.lines("fan id_02") or run.lines("id_02", "train")
+    assert run.lines("fan id_02")
     if run.csv.exists():
         third = run.rows[run.rows["machine_id"] == "id_04"]
         assert (third["accuracy"].astype(float) == 1).all()

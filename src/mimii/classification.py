@@ -164,6 +164,6 @@ def drop_small_classes(pools: list[Pool]) -> tuple[list[Pool], list[str]]:
 def unusable(pool: Pool, classification_type: str) -> str:
     """Why no classifier of this pool can be trained and evaluated; empty where it can be."""
     if not pool.machines:
-        return "every class of every machine has fewer than 2 clips, too few to split"
+        return "every class of every machine has too few clips for both sides of the split"
     classes = class_names(pool.recordings, classification_type).unique()
-    return "" if len(classes) > 1 else f"there is only one class with 2 clips or more, {classes[0]}"
+    return "" if len(classes) > 1 else f"only one class has enough clips for both sides of the split, {classes[0]}"

@@ -63,6 +63,7 @@ class Session:
         for directory in (args.pickle_dir, args.model_dir, args.result_dir, args.output_csv.parent):
             _check_writable(directory)
         self.args = args
+        self._warned: set[str] = set()
         self.console = console
         self.recordings = select(
             find_recordings(args.base_dir, args.layout),
@@ -80,6 +81,12 @@ class Session:
         elif not args.jobs and self.devices != ["cpu"]:
             self.jobs = min(self.jobs, cli.JOBS_PER_GPU * len(self.devices))
 
+    def warn(self, message: str) -> None:
+        """Log a warning, once, however many seeds give rise to it."""
+        if message not in self._warned:
+            self._warned.add(message)
+            log.warning("%s", message)
+
     def usable(self, pools: Sequence[Pool], unusable: Callable[[Pool], str]) -> list[Pool]:
         """Drop the pools that can't be trained or evaluated, and name them, in a line for each reason.
 
@@ -96,7 +103,7 @@ class Session:
             else:
                 usable.append(pool)
         for reason, names in reasons.items():
-            log.warning("Skipped %d of %d, %s: %s.", len(names), len(pools), reason, ", ".join(names))
+            self.warn(f"Skipped {len(names)} of {len(pools)}, {reason}: {', '.join(names)}.")
         if not usable:
             raise UserError(f"nothing can be run: {'; '.join(reasons)}")
         return usable
@@ -142,8 +149,8 @@ class Session:
             log.info("Done before, not done again: %d of %d (--retrain does them again).", count, len(tasks))
         failed = []
         if pending:
-            # a machine is in the tasks of several models
-            machines = {id(machine): machine for task in pending for machine in task.pool.machines}
+            # a machine is in the tasks of several models and seeds
+            machines = {self.store.path(machine): machine for task in pending for machine in task.pool.machines}
             self.store.extract(list(machines.values()), self.extraction_jobs, self.args.scheduler)
             log.info("Training %d model(s) on %s, %d at a time.", len(pending), self.devices[0], self.jobs)
             failed = self._sweep(pending)

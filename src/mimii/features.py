@@ -134,7 +134,9 @@ class Features:
         rates = {part.sample_rate for part in parts if len(part.frames)}
         if len(rates) > 1:
             rates = ", ".join(f"{rate} Hz" for rate in sorted(rates))
-            raise UserError(f"machines of different sample rates ({rates}) can't share a model; use --scope machine")
+            raise UserError(
+                f"machines of different sample rates ({rates}) can't share a model; choose some, or a smaller --scope"
+            )
         sizes = np.concatenate([np.diff(part.offsets) for part in parts])
         return Features(
             frames=np.concatenate([part.frames for part in parts]),
