@@ -193,10 +193,9 @@ def render(report: Report) -> str:
 
 def _fault_lines(report: Report) -> list[str]:
     """A line for each recording with a fault, or for all of a machine's that have the same one."""
-    base = report.base_dir.resolve()
     lines = []
     for (*_, fault), recordings in report.faults.groupby([*MACHINE, "fault"], sort=False):
-        paths = [os.path.relpath(path, base) for path in recordings["path"]]
+        paths = [os.path.relpath(path, report.base_dir) for path in recordings["path"]]
         if len(paths) <= NAMED_ALONE:
             lines += [f"{path}: {fault}" for path in paths]
         else:
