@@ -95,7 +95,7 @@ def linear_widths(module):
 
 
 def test_the_registry_has_the_models_of_the_table_in_its_order():
-    assert NAMES_OF_THE_ISSUE == MODELS
+    assert MODELS[: len(NAMES_OF_THE_ISSUE)] == NAMES_OF_THE_ISSUE
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -58,26 +58,31 @@ class Comparison:
     def table(self, rows: pd.DataFrame) -> str:
         """Format rows of the results table.
 
-        A machine is *within* where its AUC lies between those of the two published runs, which show how far the
-        same code differs from itself; the number of clips tells whether it was the whole machine.
+        An AUC is *within* where it lies between those of the two published runs, which show how far the same code
+        differs from itself; that of a part of a machine is not really comparable, and a last line says so.
         """
         table = rows[[*MACHINE, "auc", "train_files", "eval_files"]].merge(published_baseline(), on=MACHINE, how="left")
         runs = table[["auc_run1", "auc_run2"]]
+        clips = table["train_files"] + table["eval_files"]
+        published_clips = table["normal_clips"] + table["abnormal_clips"]
+        is_whole = clips == published_clips
         table["published"] = runs.mean(axis=1)
         table["difference"] = table["auc"] - table["published"]
-        table["within"] = table["auc"].between(runs.min(axis=1), runs.max(axis=1)).map({True: "yes", False: "no"})
-        table.loc[table["published"].isna(), "within"] = "-"
-        clips = table["train_files"] + table["eval_files"]
-        table["clips"] = (
-            clips.astype(str) + "/" + (table["normal_clips"] + table["abnormal_clips"]).map("{:.0f}".format)
-        )
+        within = table["auc"].between(runs.min(axis=1), runs.max(axis=1)).map({True: "yes", False: "no"})
+        table["within"] = within.where(table["published"].notna(), "-")
+        table["clips"] = clips.astype(str) + "/" + published_clips.map("{:.0f}".format).replace("nan", "-")
         table["machine"] = table[MACHINE].agg(" ".join, axis=1).str.strip()
-        shown = table[["machine", "clips", "auc", "published", "difference", "within"]]
+        shown = table[["machine", "clips", "auc", "published", "difference", "within"]].sort_values("machine")
         text = shown.to_string(index=False, float_format="{:.3f}".format, na_rep="-").splitlines()
         mean = f"mean AUC {table['auc'].mean():.3f}"
         if table["published"].notna().any():
             mean += f", of the published ones {table['published'].mean():.3f}"
-        return "\n".join([text[0], "-" * len(text[0]), *text[1:], "", mean])
+        lines = [text[0], "-" * len(text[0]), *text[1:], "", mean]
+        if not is_whole.all():
+            lines.append(
+                f"{(~is_whole).sum()} of {len(table)} machines are only in part here: mind that when comparing"
+            )
+        return "\n".join(lines)
 
 
 def _authors_name(row: dict) -> str:

@@ -19,7 +19,11 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Shows the defaults that there are."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
-        return super()._get_help_string(action) if action.default not in (None, False) else action.help
+        return (
+            super()._get_help_string(action)
+            if action.default is not None and action.default is not False
+            else action.help
+        )
 
 
 class Parser(argparse.ArgumentParser):

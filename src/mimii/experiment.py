@@ -20,7 +20,7 @@ from mimii.feature_store import FeatureStore
 from mimii.logs import Console, about, logging_to, progress_bars
 from mimii.models import REGISTRY
 from mimii.parallel import count_workers, in_parallel
-from mimii.recordings import find_recordings, is_synthetic, select
+from mimii.recordings import MACHINE, find_recordings, is_synthetic, select
 from mimii.results import ResultsTable, save_csv
 from mimii.tasks import ALL, Outcome, Pool, Task
 
@@ -71,6 +71,7 @@ class Session:
             machine_type=args.machine_type,
             machine_id=args.machine_id,
         )
+        _refuse_a_mixture(self.recordings)
         self.table = ResultsTable(args.output_csv, columns)
         # absolute: workers on other machines may have another working directory
         self.store = FeatureStore(args.pickle_dir.absolute(), cli.feature_settings(args))
@@ -159,7 +160,7 @@ class Session:
             if is_synthetic(self.recordings["path"].iloc[0]):
                 print("Synthetic recordings: these figures say nothing about real machines.\n")
             print(summary.table(rows))
-            print(f"\n{len(rows)} rows in {self.table.path}")
+            print(f"\n{len(rows)} row{'s' if len(rows) > 1 else ''} in {self.table.path}")
         if failed:
             log.error("%d of %d failed: %s.", len(failed), len(pending), ", ".join(failed))
         return 1 if failed else 0
@@ -215,6 +216,17 @@ def _check_writable(directory: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise UserError(f"cannot write to {directory}: {error.strerror}; choose another directory") from error
+
+
+def _refuse_a_mixture(recordings: pd.DataFrame) -> None:
+    """Synthetic machines beside real ones would enter the same means."""
+    firsts = recordings.groupby(MACHINE)["path"].first()
+    synthetic = [path for path in firsts if is_synthetic(path)]
+    if synthetic and len(synthetic) < len(firsts):
+        raise UserError(
+            f"--base_dir holds synthetic machines ({Path(synthetic[0]).parents[1]} and others) beside real ones: "
+            "point it at one data set, or remove the synthetic one"
+        )
 
 
 def _devices(name: str) -> list[str]:

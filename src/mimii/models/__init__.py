@@ -1,7 +1,7 @@
 """The registry of models, and the function that makes one of them.
 
-A new model is one class in this package and one line here; the ``--model`` choices, the README's table and the
-tests of every model follow.
+A new model is one class in this package and one line here; the ``--model`` choices and the tests of every model
+follow.
 """
 
 from dataclasses import dataclass

@@ -102,18 +102,7 @@ def build(
             tables=tables.tests(comparison, metric, results) if comparison else [],
             is_detail=True,
         ),
-        page.Section(
-            "Efficiency",
-            tables=[
-                *tables.efficiency(detection, metric, results, "efficiency"),
-                *tables.efficiency(
-                    loading.pools_or_machines(results.classification),
-                    "balanced_accuracy",
-                    results,
-                    "efficiency_classification",
-                ),
-            ],
-        ),
+        page.Section("Efficiency", tables=tables.efficiency(results, metric)),
         page.Section(
             "Details",
             tables=[

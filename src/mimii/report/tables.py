@@ -391,8 +391,18 @@ def intervals(results: Results) -> list[Table]:
     ]
 
 
-def efficiency(rows: pd.DataFrame, metric: str, results: Results, name: str) -> list[Table]:
-    """Cost of each model beside the mean of a metric; means over the machines or pools of the rows."""
+def efficiency(results: Results, metric: str) -> list[Table]:
+    """Cost of each model beside the mean of a metric: of the detectors, and of the classifiers for each task."""
+    tables = _costs(loading.machines_only(results.detection), metric, results, "detection")
+    rows = loading.pools_or_machines(results.classification)
+    for task in sorted(rows["classification_type"].unique(), reverse=True):
+        of_task = rows[rows["classification_type"] == task]
+        tables += _costs(of_task, "balanced_accuracy", results, task)
+    return tables
+
+
+def _costs(rows: pd.DataFrame, metric: str, results: Results, task: str) -> list[Table]:
+    """A table of costs, means over the machines or pools of the rows; none where there is nothing to show."""
     columns = [column for column in loading.COST if rows[column].notna().any()]
     columns = [column for column in columns if column != "memory_usage_mb" or rows[column].gt(0).any()]
     if rows.empty or not columns:
@@ -411,10 +421,11 @@ def efficiency(rows: pd.DataFrame, metric: str, results: Results, name: str) -> 
     devices = ", ".join(filter(None, rows["device_name"].unique())) or "an unknown device"
     return [
         Table(
-            name=name,
-            title="Efficiency of the " + ("detectors" if metric in loading.DETECTION else "classifiers"),
+            name=f"efficiency_{task}",
+            title=f"Efficiency, {TASKS.get(task, 'anomaly detection')}",
             caption=f"Cost of each model beside its {TITLES[metric]}, means over what it was trained for. "
-            f"Measured on {devices}; latency is that of a single window.{_about(results)}",
+            f"Measured on {devices}; latency is that of a single window, RAM that of the worker process with its "
+            f"libraries.{_about(results)}",
             texts=texts,
             values=values,
             marks=best,
