@@ -1,8 +1,11 @@
 import pytest
 import torch
+from conftest import write_machine
 
-from mimii import experiment
+import exp_autoencoding
+from mimii import detection, experiment
 from mimii.errors import TaskError, UserError
+from mimii.experiment import session
 from mimii.tasks import Outcome
 
 
@@ -60,3 +63,20 @@ def test_a_task_runs_with_one_thread():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_synthetic_machines_beside_real_ones_are_refused(tmp_path):
+    write_machine(tmp_path / "data" / "6dB" / "fan" / "id_00", normal=1, abnormal=1)
+    write_machine(tmp_path / "data" / "demo" / "6dB" / "pump" / "id_00", normal=1, abnormal=1)
+    (tmp_path / "data" / "demo" / "README.txt").write_text("SYNTHETIC data\n", encoding="utf-8")
+    options = [f"--{name}_dir={tmp_path / name}" for name in ("pickle", "model", "result")]
+
+    def use(base):
+        args = exp_autoencoding.parse_args([f"--base_dir={base}", *options])
+        with session(args, detection.COLUMNS) as lab:
+            return len(lab.recordings)
+
+    with pytest.raises(UserError, match="synthetic"):
+        use(tmp_path / "data")
+    assert use(tmp_path / "data" / "demo") == 2
+    assert use(tmp_path / "data" / "6dB") == 2
