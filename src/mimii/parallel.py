@@ -8,6 +8,7 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.managers import SyncManager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -175,7 +176,9 @@ def _call(function: Callable[[Argument], Result], argument: Argument) -> Result:
 @contextmanager
 def _records_from_workers() -> Iterator[Any]:
     """A queue; log records put into it by other processes are handled in this one."""
-    with multiprocessing.get_context("spawn").Manager() as manager:
+    # by TCP: the path of a socket in a long TMPDIR, as clusters have, would be too long for the system
+    context = multiprocessing.get_context("spawn")
+    with SyncManager(address=("127.0.0.1", 0), ctx=context) as manager:
         queue = manager.Queue()
         listener = logging.handlers.QueueListener(
             queue, *logging.getLogger("mimii").handlers, respect_handler_level=True
