@@ -16,8 +16,8 @@ def test_one_channel_of_eight_is_read(channel, eight_channels, tmp_path):
     soundfile.write(path, eight_channels, 16000)
     signal, sample_rate = read_channel(path, channel)
     assert sample_rate == 16000
-    assert signal.dtype == np.float32
-    assert np.array_equal(signal, eight_channels[:, channel] / np.float32(32768))
+    assert signal.dtype == np.int16
+    assert np.array_equal(signal, eight_channels[:, channel])
 
 
 def test_channel_0_is_the_default(eight_channels, tmp_path):
@@ -32,7 +32,32 @@ def test_channel_0_is_the_default(eight_channels, tmp_path):
 def test_every_sample_format_gives_what_libsndfile_decodes(subtype, tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, 0.9 * np.sin(np.arange(500)), 16000, subtype=subtype)
-    assert np.array_equal(read_channel(path)[0], soundfile.read(path, dtype="float32")[0])
+    signal, _ = read_channel(path)
+    assert signal.dtype == (np.int16 if subtype == "PCM_16" else np.float32)
+    assert np.array_equal(signal, soundfile.read(path, dtype=signal.dtype.name)[0])
+
+
+@pytest.mark.parametrize("format", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC"])
+@pytest.mark.parametrize("samples", [1, 7, 40_000, 100_001])
+def test_16_bit_files_of_every_container_and_length_give_what_libsndfile_reads(format, samples, tmp_path):
+    path = tmp_path / "a.wav"
+    stored = np.random.default_rng(samples).integers(-(2**15), 2**15, size=(samples, 3), dtype=np.int16)
+    soundfile.write(path, stored, 16000, subtype="PCM_16", format=format)
+    signal, sample_rate = read_channel(path, 2)
+    assert sample_rate == 16000
+    assert signal.dtype == np.int16
+    assert np.array_equal(signal, stored[:, 2])
+
+
+def test_chunks_around_the_samples_are_passed_over(tmp_path):
+    path = tmp_path / "a.wav"
+    stored = np.arange(-500, 500, dtype=np.int16)
+    soundfile.write(path, stored, 16000)
+    content = path.read_bytes()
+    note = b"LIST" + (5).to_bytes(4, "little") + b"hello" + b"\0"  # an odd length is padded
+    assert content[36:40] == b"data"
+    path.write_bytes(content[:36] + note + content[36:] + note)
+    assert np.array_equal(read_channel(path)[0], stored)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

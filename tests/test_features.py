@@ -85,7 +85,36 @@ def test_log_mel_of_a_real_recording_is_librosas(options, real_clips):
         path = sorted((real_clips / "0dB" / kind / "id_00" / "abnormal").glob("*.wav"))[0]
         signal, sample_rate = read_channel(path)
         ours = log_mel(signal, sample_rate, settings)
-        assert np.abs(ours - librosa_log_mel(signal, sample_rate, settings)).max() < 1e-3
+        expected = librosa_log_mel(signal / np.float32(32768), sample_rate, settings)
+        assert np.abs(ours - expected).max() < 1e-3
+
+
+def quiet_beside_loud(kind, noise):
+    """A sound whose quietest bands would drown in the rounding noise of a float32 FFT."""
+    time = np.arange(2 * 16000) / 16000
+    loud = {
+        "tone": 0.5 * np.sin(2 * np.pi * 440 * time),
+        "high tone": 0.5 * np.sin(2 * np.pi * 7000 * time),
+        "offset": np.full(len(time), 0.5),
+        "sweep": 0.5 * np.sin(2 * np.pi * 2000 * time**2),
+    }[kind]
+    return (loud + noise * np.random.default_rng(4).standard_normal(len(time))).astype(np.float32)
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+@pytest.mark.parametrize("noise", [1e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("kind", ["tone", "high tone", "offset", "sweep"])
+def test_log_mel_of_bands_far_below_the_rest_is_librosas(kind, noise, power):
+    settings = FeatureSettings(power=power)
+    signal = quiet_beside_loud(kind, noise)
+    ours = log_mel(signal, 16000, settings)
+    assert np.abs(ours - librosa_log_mel(signal, 16000, settings)).max() < 1e-3
+
+
+def test_integers_and_amplitudes_give_the_same_frames():
+    stored = np.random.default_rng(6).integers(-(2**15), 2**15, size=20_000, dtype=np.int16)
+    settings = FeatureSettings()
+    assert np.array_equal(log_mel(stored, 16000, settings), log_mel(stored / np.float32(32768), 16000, settings))
 
 
 def test_log_mel_of_a_long_signal_is_librosas_at_every_frame():

@@ -19,7 +19,7 @@ from mimii.settings import FeatureSettings
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # raise it when log_mel or the content of a feature file changes
+FORMAT = 2  # raise it when log_mel or the content of a feature file changes
 _CHUNK = 16  # recordings that a worker is handed at once
 _NAMED = 5  # recordings that are named on the console for each reason to leave them out
 
