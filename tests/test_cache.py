@@ -1,8 +1,10 @@
 import os
 import pickle
+import time
 
 import numpy as np
 import pytest
+import torch
 
 from mimii import cache
 from mimii.errors import UserError
@@ -97,15 +99,21 @@ class Planted:
 
 def test_a_planted_pickle_runs_nothing(tmp_path):
     path = tmp_path / "a.pickle"
-    path.write_bytes(pickle.dumps({"frames": Planted(str(tmp_path / "owned"))}))
+    attack = pickle.dumps({"frames": Planted(str(tmp_path / "owned"))})
+    path.write_bytes(attack)
     with pytest.raises(cache.CacheError, match=r"a\.pickle"):
         cache.load_pickle(path)
+    cache.save_sealed(path, attack)
+    with pytest.raises(cache.CacheError, match=r"a\.pickle: .*mkdir"):
+        cache.load_pickle(path)
     assert names(tmp_path) == ["a.pickle"]
+    pickle.loads(attack)  # the attack itself works
+    assert names(tmp_path) == ["a.pickle", "owned"]
 
 
 def test_objects_of_other_kinds_are_refused(tmp_path):
     path = tmp_path / "a.pickle"
-    path.write_bytes(pickle.dumps(np.array([{"an": "object"}, tmp_path], dtype=object)))
+    cache.save_sealed(path, pickle.dumps(np.array([{"an": "object"}, tmp_path], dtype=object)))
     with pytest.raises(cache.CacheError):
         cache.load_pickle(path)
 
@@ -118,6 +126,67 @@ def test_a_file_cut_short_anywhere_is_found_out(tmp_path):
         path.write_bytes(whole[:length])
         with pytest.raises(cache.CacheError):
             cache.load_pickle(path)
+
+
+def test_a_flipped_bit_anywhere_is_found_out(tmp_path):
+    """Most of a feature file is numbers: a pickle of other numbers would load."""
+    path = tmp_path / "a.pickle"
+    cache.save_pickle(path, {"frames": np.arange(5, dtype=np.float32)})
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(cache.CacheError, match=r"a\.pickle"):
+            cache.load_pickle(path)
+
+
+def test_a_file_of_zeros_is_found_out(tmp_path):
+    path = tmp_path / "a.pickle"
+    for size in (0, 1, 31, 32, 33, 4096):
+        path.write_bytes(bytes(size))
+        with pytest.raises(cache.CacheError, match=r"a\.pickle"):
+            cache.load_pickle(path)
+
+
+def test_a_directory_in_the_place_of_a_cache_is_no_cache(tmp_path):
+    with pytest.raises(cache.CacheError, match=tmp_path.name):
+        cache.load_pickle(tmp_path)
+
+
+def test_others_can_read_what_is_sealed(tmp_path):
+    cache.save_pickle(tmp_path / "a.pickle", [1, 2])
+    assert pickle.loads((tmp_path / "a.pickle").read_bytes()) == [1, 2]
+    torch.save({"weight": torch.ones(3)}, tmp_path / "plain.pt")
+    cache.save_sealed(tmp_path / "a.pt", (tmp_path / "plain.pt").read_bytes())
+    assert torch.load(tmp_path / "a.pt", weights_only=True)["weight"].tolist() == [1, 1, 1]
+
+
+def test_temporary_files_of_killed_processes_are_removed_but_none_that_may_be_in_use(tmp_path):
+    abandoned, in_use = (tmp_path / f".{letter * 32}.csv" for letter in "ab")
+    others = [tmp_path / name for name in ("old.csv", ".hidden", ".table.csv.lock", f"{'a' * 32}.csv")]
+    for path in (abandoned, in_use, *others):
+        path.touch()
+        if path != in_use:
+            os.utime(path, (time.time() - 2 * 24 * 3600,) * 2)
+    with cache.whole_file(tmp_path / "new.csv") as temporary:
+        temporary.touch()
+    assert names(tmp_path) == sorted(path.name for path in (in_use, *others, tmp_path / "new.csv"))
+
+
+@pytest.mark.parametrize("text", ["..", "../../etc", "/etc/passwd", "a\nb\0", "C:\\x", "=1+1", "-rf", "\udce9", "~"])
+def test_a_file_name_of_whatever_text_stays_in_its_directory(text, tmp_path):
+    path = tmp_path / f"{cache.file_name(text)}_0.pickle"
+    assert path.resolve().parent == tmp_path.resolve()
+    assert path.name.isprintable()
+    cache.save_pickle(path, [1])
+    assert names(tmp_path) == [path.name]
+
+
+def test_file_names_keep_letters_of_all_kinds_and_have_an_end(tmp_path):
+    assert cache.file_name("6dB Gebläse id_00") == "6dB_Gebläse_id_00"
+    for text in ("x" * 300, "Ж" * 300, "x" + "Ж" * 300):
+        cache.save_pickle(tmp_path / f"attention_classifier_{cache.file_name(text)}_{'0' * 16}_confusion.csv", [1])
 
 
 def test_an_absent_file_is_told_from_a_damaged_one(tmp_path):

@@ -14,7 +14,7 @@ from conftest import SAMPLE_RATE, sound
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
-from mimii.cache import CacheError
+from mimii.cache import CacheError, save_sealed
 from mimii.features import Features, log_mel
 from mimii.models import CLASSIFIERS, DETECTORS, classifiers, create_model
 from mimii.settings import FeatureSettings, TrainingSettings
@@ -272,12 +272,13 @@ class Planted:
 def test_a_planted_pickle_runs_nothing(name, tmp_path):
     marker = tmp_path / "attacked"
     path = tmp_path / ("model.pt" if name in NETWORKS else "model.skops")
-    path.write_bytes(pickle.dumps({"name": name, "state": Planted(marker), "facts": {}}, protocol=2))
-    with pytest.raises(CacheError):
-        create_model(name).load(path)
-    torch.save({"name": name, "state": Planted(marker), "facts": {}}, path)
-    with pytest.raises(CacheError):
-        create_model(name).load(path)
+    content = {"name": name, "state": Planted(marker), "facts": {}}
+    torch.save(content, path)
+    for attack in (path.read_bytes(), pickle.dumps(content, protocol=2)):
+        save_sealed(path, attack)
+        with pytest.raises(CacheError) as caught:
+            create_model(name).load(path)
+        assert "another version" not in str(caught.value)  # it is the content that is refused
     assert not marker.exists()
     pickle.loads(pickle.dumps(Planted(marker)))  # the attack itself works
     assert marker.exists()
@@ -288,7 +289,7 @@ def test_a_planted_function_in_a_skops_file_is_refused(name, tmp_path):
     path = tmp_path / "model.skops"
     fitted(name)[0].save(path, {})
     content = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
-    skops.io.dump(content | {"estimator": functools.partial(exec, "raise SystemExit")}, path)
+    save_sealed(path, skops.io.dumps(content | {"estimator": functools.partial(exec, "raise SystemExit")}))
     with pytest.raises(CacheError):
         create_model(name).load(path)
 

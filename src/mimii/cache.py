@@ -1,20 +1,28 @@
 """Files that are whole or absent, and are safe to load."""
 
 import hashlib
+import io
 import json
 import os
 import pickle
+import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mimii.errors import UserError
+from mimii.errors import StorageError
+
+_SEAL_SIZE = hashlib.sha256().digest_size  # [bytes]
+_LONGEST_NAME = 120  # [bytes]; with a model before it and a digest after it, a file name may have 255
+_ABANDONED_AFTER = 24 * 3600  # [s]; no file takes a day to write
 
 
 class CacheError(Exception):
-    """A cache file is cut short, of another version, or holds what it must not."""
+    """A cache file is damaged, of another version, or holds what it must not."""
 
 
 def first_line(error: Exception) -> str:
@@ -39,6 +47,28 @@ def digest(facts: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+def file_name(text: str) -> str:
+    """A part of a file name that says what ``text`` says, as far as file names can: no path, no control characters.
+
+    Examples
+    --------
+    >>> file_name("6dB fan ../id_00")
+    '6dB_fan_.._id_00'
+    """
+    plain = re.sub(r"[^\w.-]", "_", text)
+    return plain.encode()[:_LONGEST_NAME].decode(errors="ignore")
+
+
+@lru_cache
+def _remove_abandoned(directory: Path) -> None:
+    """Remove the temporary files that killed processes left in a directory; looked for once a process."""
+    with suppress(OSError):  # there is no such directory yet, or it may not be changed: writing will say so
+        for path in directory.iterdir():
+            is_temporary = re.fullmatch(r"\.[0-9a-f]{32}(\.\w+)?", path.name)
+            if is_temporary and time.time() - path.stat().st_mtime > _ABANDONED_AFTER:
+                path.unlink()
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; what was written there takes its place when all went well.
@@ -57,9 +87,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    UserError
+    StorageError
         The file can't be written (permissions, disk full); what stood there before is untouched.
     """
+    _remove_abandoned(path.parent)
     temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,16 +100,47 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"cannot write {path}: {reason}; free space or choose another directory") from error
+        raise StorageError(f"cannot write {path}: {reason}; free space or choose another directory") from error
     finally:
         with suppress(OSError):  # there is none, or no directory for it
             temporary.unlink()
 
 
+def save_sealed(path: Path, content: bytes) -> None:
+    """Write a cache file, whole or not at all: the content, and its SHA-256, by which `load_sealed` finds damage.
+
+    What reads files of the content's kind can read this one, too: pickle and zip archives don't mind what follows.
+    """
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        file.write(content)
+        file.write(hashlib.sha256(content).digest())
+
+
+def load_sealed(path: Path) -> bytes:
+    """Read what `save_sealed` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    CacheError
+        It can't be read, or is not what was written: one flipped bit could be a wrong number in a table.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise CacheError(f"{path.name}: {error.strerror}") from error
+    content, seal = content[:-_SEAL_SIZE], content[-_SEAL_SIZE:]
+    if hashlib.sha256(content).digest() != seal:
+        raise CacheError(f"{path.name} is damaged or of another version")
+    return content
+
+
 def save_pickle(path: Path, content: Any) -> None:
     """Write ``content`` (plain containers and numpy arrays) to ``path``, whole or not at all."""
-    with whole_file(path) as temporary, open(temporary, "wb") as file:
-        pickle.dump(content, file, protocol=5)
+    save_sealed(path, pickle.dumps(content, protocol=5))
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -108,10 +170,10 @@ def load_pickle(path: Path) -> Any:
     FileNotFoundError
         There is no such file.
     CacheError
-        The file is not one that `save_pickle` wrote whole.
+        The file is not one that `save_pickle` wrote.
     """
-    with open(path, "rb") as file:
-        try:
-            return _ArrayUnpickler(file).load()
-        except Exception as error:  # a damaged pickle can raise anything at all
-            raise CacheError(f"{path.name}: {first_line(error)}") from error
+    content = load_sealed(path)
+    try:
+        return _ArrayUnpickler(io.BytesIO(content)).load()
+    except Exception as error:  # a pickle from elsewhere can raise anything at all
+        raise CacheError(f"{path.name}: {first_line(error)}") from error

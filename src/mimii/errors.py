@@ -7,3 +7,7 @@ class UserError(Exception):
 
 class TaskError(Exception):
     """One task of a sweep can give no result, and the others go on; the message says why."""
+
+
+class StorageError(UserError):
+    """A file can't be written, and so nothing of the run could be kept; what stood in its place is untouched."""

@@ -55,7 +55,7 @@ class FeatureStore:
     def path(self, machine: pd.DataFrame) -> Path:
         """The pickle of a machine's recordings; its name changes with every recording and every setting."""
         facts = {"format": FORMAT, "settings": asdict(self.settings), "recordings": fingerprint(machine)}
-        name = machine_name(machine[MACHINE].iloc[0]).replace(" ", "_")
+        name = cache.file_name(machine_name(machine[MACHINE].iloc[0]))
         return self.directory / f"{name}_{cache.digest(facts)}.pickle"
 
     def load(self, machine: pd.DataFrame) -> Features:

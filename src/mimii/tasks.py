@@ -249,7 +249,7 @@ class Task(ABC):
 
     def model_path(self) -> Path:
         """Where the trained model is kept."""
-        name = f"{self.model}_{self.pool.name}_{cache.digest(self.training_facts())}".replace(" ", "_")
+        name = f"{self.model}_{cache.file_name(self.pool.name)}_{cache.digest(self.training_facts())}"
         return self.model_dir / (name + (".pt" if self.epochs else ".skops"))
 
     def evaluations(self) -> list[Evaluation]:
@@ -320,7 +320,7 @@ class Task(ABC):
                     "timestamp": timestamp(),
                 }
             )
-            stem = f"{self.model}_{machine_name(evaluation.key)}_{evaluation.run_id}".replace(" ", "_")
+            stem = f"{self.model}_{cache.file_name(machine_name(evaluation.key))}_{evaluation.run_id}"
             for suffix, table in judgement.tables.items():
                 outcome.files[Path("scores") / f"{stem}{suffix}.csv"] = table
             if self.epochs:

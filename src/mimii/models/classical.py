@@ -81,24 +81,22 @@ class ClassicalModel(Model):
             "estimator": self.estimator,
             "facts": facts,
         }
-        with cache.whole_file(path) as temporary:
-            skops.io.dump(content, temporary)
+        cache.save_sealed(path, skops.io.dumps(content))
 
     def load(self, path: Path) -> dict[str, Any]:
         """Read the estimator and the facts; only known types are made."""
         import skops.io
 
+        file = cache.load_sealed(path)
         try:
-            content = skops.io.load(path, trusted=_TRUSTED)
+            content = skops.io.loads(file, trusted=_TRUSTED)
             if content["signature"] != self.signature:
                 raise ValueError(f"holds {content['signature']}, not {self.signature}")
             self.variant = content["variant"]
             self.mean, self.std = content["mean"], content["std"]
             self.estimator = content["estimator"]
             return content["facts"]
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # skops raises many kinds for a damaged file
+        except Exception as error:  # skops raises many kinds for a file from elsewhere
             raise cache.CacheError(f"{path.name}: {cache.first_line(error)}") from error
 
     def _landmarks(self, seed: int) -> Nystroem:

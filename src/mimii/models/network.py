@@ -87,23 +87,20 @@ class NetworkModel(Model):
             "state": {key: value.cpu() for key, value in self.network.state_dict().items()},
             "facts": facts,
         }
-        # by way of memory: an error of the disk must come as an OSError, not as torch reports it
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        with cache.whole_file(path) as temporary:
-            temporary.write_bytes(buffer.getvalue())
+        cache.save_sealed(path, buffer.getvalue())
 
     def load(self, path: Path) -> dict[str, Any]:
         """Read weights and facts; nothing in the file can run code."""
+        file = io.BytesIO(cache.load_sealed(path))
         try:
-            content = torch.load(path, map_location=self.device, weights_only=True)
+            content = torch.load(file, map_location=self.device, weights_only=True)
             if content["signature"] != self.signature:
                 raise ValueError(f"holds {content['signature']}, not {self.signature}")
             self.network.load_state_dict(content["state"])
             return content["facts"]
-        except FileNotFoundError:
-            raise
-        except Exception as error:  # torch raises many kinds for a damaged file
+        except Exception as error:  # torch raises many kinds for a file from elsewhere
             raise cache.CacheError(f"{path.name}: {cache.first_line(error)}") from error
 
 

@@ -88,7 +88,7 @@ def _model_files(row: dict[str, Any], model_dir: Path) -> list[Path]:
     """Files of the cache that may be the model of a row: those of its machine, of its type or of all machines."""
     snr, kind, _ = machine = tuple(row[name] for name in MACHINE)
     pools = {"type": (snr, kind, ALL), "all": (ALL, ALL, ALL)}
-    stem = f"{row['model']}_{machine_name(pools.get(row['dataset_scope'], machine))}".replace(" ", "_")
+    stem = f"{row['model']}_{cache.file_name(machine_name(pools.get(row['dataset_scope'], machine)))}"
     found = [path for path in model_dir.glob(f"{stem}_*") if path.stem.rpartition("_")[0] == stem]
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 
