@@ -4,7 +4,7 @@ from conftest import write_machine
 
 import exp_autoencoding
 from mimii import detection, experiment
-from mimii.errors import TaskError, UserError
+from mimii.errors import StorageError, TaskError, UserError
 from mimii.experiment import session
 from mimii.tasks import Outcome
 
@@ -44,6 +44,11 @@ def test_an_unexpected_failure_becomes_an_outcome_of_one_line_with_the_traceback
     assert type(error).__name__ in outcome.message
     assert "\n" not in outcome.message
     assert "Traceback" in outcome.details
+
+
+def test_a_file_that_can_not_be_written_ends_the_run():
+    with pytest.raises(StorageError):
+        experiment.do(Task(StorageError("cannot write model.pt: no space left")))
 
 
 def test_ctrl_c_is_no_failure_of_a_task():

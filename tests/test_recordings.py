@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -145,6 +146,15 @@ def test_a_machine_that_is_there_twice_is_refused_with_both_places(tmp_path):
         find_recordings(tmp_path)
     assert "6_dB_fan" in str(caught.value)
     assert str(Path("6dB") / "fan") in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such names there")
+@pytest.mark.parametrize("name", [b"id_00\n", b"id\r_00", b"id_00\x1b[2J", b"id_\xe9"])
+def test_a_machine_whose_name_is_no_plain_text_is_refused_in_one_line(name, tmp_path):
+    touch(tmp_path, f"6dB/fan/{os.fsdecode(name)}")
+    with pytest.raises(UserError, match="rename") as caught:
+        find_recordings(tmp_path)
+    assert str(caught.value).isprintable()
 
 
 def test_selection_keeps_what_has_all_wanted_values(tmp_path):

@@ -1,10 +1,11 @@
 import csv
 import multiprocessing
+import subprocess
 
 import pandas as pd
 import pytest
 
-from mimii.errors import UserError
+from mimii.errors import StorageError, UserError
 from mimii.results import ResultsTable, save_csv
 
 COLUMNS = ["model", "snr", "machine_id", "auc", "run_id"]
@@ -52,9 +53,10 @@ def test_a_table_without_rows_has_no_runs(path):
     assert not path.exists()
 
 
-def test_an_empty_file_gets_a_header(path):
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_gets_a_header(content, path):
     path.parent.mkdir()
-    path.touch()
+    path.write_bytes(content)
     ResultsTable(path, COLUMNS).append([row()])
     assert read(path)[0] == COLUMNS
     assert len(read(path)) == 2
@@ -161,21 +163,84 @@ def test_a_directory_in_the_place_of_the_table_is_named(path):
         write()
 
 
-@pytest.mark.parametrize("content", [b"caf\xe9,auc\n1,2\n", ",".join(COLUMNS).encode() + b"\n1,2\n1,2,3,4,5,6,7\n"])
-def test_a_table_that_can_not_be_read_is_named(content, path):
+HEADER = ",".join(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"caf\xe9,auc\n1,2\n",
+        bytes(512),
+        f"{HEADER}\nae,,id_00,0.5,run1\nae,,id_0".encode(),
+        f"{HEADER}\n1,2,3,4,5,6,7\n".encode(),
+        f'{HEADER}\nae,,"id_00,0.5,run1\n'.encode(),
+        f"{HEADER}\nae,,id_00,0.x5,run1\n".encode(),
+        f"{HEADER.replace(',', ';')}\nae;;id_00;0.5;run1\n".encode(),
+    ],
+    ids=["no text", "zeros", "torn row", "long row", "open quote", "no number", "semicolons"],
+)
+def test_a_damaged_table_is_left_alone_and_the_new_one_named(content, path, log_lines):
     path.parent.mkdir()
     path.write_bytes(content)
-
-    def use():
-        table = ResultsTable(path, COLUMNS)
-        if table.path == path:
-            table.run_ids()
-
-    try:
-        use()
-    except UserError as error:
-        assert path.name in str(error)  # noqa: PT017
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(0)])
     assert path.read_bytes() == content
+    assert read(path.with_name("table_2.csv")) == [COLUMNS, ["ae", "", "id_00", "0.5", "run0"]]
+    [line] = log_lines
+    assert line.startswith("WARNING")
+    assert all(name in line for name in (str(path), "table_2.csv"))
+
+
+def test_a_table_that_is_damaged_while_it_is_in_use_is_left_alone(path, log_lines):
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(0)])
+    path.write_text("saved;by;a;spreadsheet\n")
+    table.append([row(1)])
+    assert path.read_text() == "saved;by;a;spreadsheet\n"
+    assert read(table.path) == [COLUMNS, ["ae", "", "id_00", "0.5", "run1"]]
+    assert len(log_lines) == 1
+
+
+@pytest.fixture
+def held(path):
+    """The table with a row, held so that no other file can take its place, as where another program holds it."""
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(0)])
+    mount = ["mount", "--bind", path, path]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield table
+    subprocess.run(["umount", path], check=True)
+
+
+def test_rows_go_to_a_new_file_where_the_table_is_held(held, path, log_lines):
+    before = path.read_bytes()
+    for number in (1, 2):
+        held.append([row(number)])
+    assert path.read_bytes() == before
+    assert [line[-1] for line in read(path.with_name("table_2.csv"))] == ["run_id", "run1", "run2"]
+    [line] = log_lines
+    assert all(name in line for name in ("WARNING", f"{path}:", "table_2.csv"))
+    assert [item.name for item in path.parent.iterdir() if item.suffix == ".csv"] == ["table.csv", "table_2.csv"]
+
+
+def test_where_no_file_can_be_written_the_error_names_the_one_that_was_asked_for(path):
+    table = ResultsTable(path, COLUMNS)
+    path.parent.write_text("in the way")
+    for _ in range(2):
+        with pytest.raises(StorageError, match=r"table\.csv: Not a directory|table\.csv: File exists"):
+            table.append([row(0)])
+
+
+def test_a_run_that_has_a_row_gets_no_second_one_unless_it_was_done_again(path):
+    first, second = ResultsTable(path, COLUMNS), ResultsTable(path, COLUMNS)
+    first.append([row(0, auc=0.1), row(1)])
+    second.append([row(0, auc=0.2)])
+    second.append([row(0, auc=0.3), row(2)])
+    assert [line[-2:] for line in read(path)[1:]] == [["0.1", "run0"], ["0.5", "run1"], ["0.5", "run2"]]
+    second.append([row(0, auc=0.4)], again=True)
+    assert read(path)[-1][-2:] == ["0.4", "run0"]
+    assert len(read(path)) == 5
 
 
 def test_a_saved_table_is_plain_csv(tmp_path):

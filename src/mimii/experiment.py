@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mimii import cli
-from mimii.errors import TaskError, UserError
+from mimii.errors import StorageError, TaskError, UserError
 from mimii.feature_store import FeatureStore
 from mimii.logs import Console, about, logging_to, progress_bars
 from mimii.models import REGISTRY
@@ -36,6 +36,8 @@ def do(task: Task) -> Outcome:
     try:
         with about(task.name):
             return task.run()
+    except StorageError:
+        raise  # nothing could be kept of the other tasks either
     except (TaskError, UserError) as error:
         return Outcome(task.name, message=str(error), failed=True)
     except Exception as error:
@@ -191,7 +193,7 @@ class Session:
         """Write what a task gave, the rows last: they say that the rest is there."""
         for place, content in outcome.files.items():
             save_csv(self.args.result_dir / place, content)
-        self.table.append(outcome.rows)
+        self.table.append(outcome.rows, again=self.args.retrain)
 
 
 @contextmanager

@@ -68,7 +68,8 @@ def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
     Raises
     ------
     UserError
-        The directory is missing, has no recordings, holds the same machine twice, or holds several layouts.
+        The directory is missing, has no recordings, holds the same machine twice or one whose name is no plain text,
+        or holds several layouts.
     """
     if not base_dir.is_dir():
         what = "is not a directory" if base_dir.exists() else "does not exist"
@@ -86,6 +87,8 @@ def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
             which, machine, *facts = _describe(directory, entry.name)
             if not which or layout not in ("auto", which):
                 continue
+            if not "".join(machine).isprintable():
+                raise UserError(f"{os.fsencode(directory.parent)!r}: a machine's name must be plain text; rename it")
             if homes.setdefault(machine, directory.parent) != directory.parent:
                 raise UserError(
                     f"{homes[machine]} and {directory.parent} both hold machine '{machine_name(machine)}': "

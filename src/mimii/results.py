@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock
 
 from mimii import cache
-from mimii.errors import UserError
+from mimii.errors import StorageError, UserError
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +25,15 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-# columns that hold names, however much one may look like a number or like nothing
-_TEXTS = {"model", "snr", "machine_type", "machine_id", "dataset_scope", "variant", "device", "device_name", "run_id"}
+# columns that hold texts, however much one may look like a number or like nothing; the others hold numbers
+_TEXTS = {
+    *("model", "snr", "machine_type", "machine_id", "dataset_scope", "classification_type", "class_weight"),
+    *("variant", "device", "device_name", "torch_version", "run_id", "timestamp"),
+}
+
+
+class _UnfitError(Exception):
+    """A file can't take rows; the message says why."""
 
 
 class ResultsTable:
@@ -36,7 +45,8 @@ class ResultsTable:
     Parameters
     ----------
     path : Path
-        The CSV. Where it has other columns, rows go to a new file beside it, and a warning names it.
+        The CSV. Where it can't take rows, because it has other columns, is damaged or may not be written, they go
+        to a new file beside it, and a warning names it; what is in it stays as it is.
     columns : sequence of str
         The columns, in order; ``run_id`` is among them.
 
@@ -49,26 +59,8 @@ class ResultsTable:
     def __init__(self, path: Path, columns: Sequence[str]):
         self.columns = list(columns)
         self.path = path
-        number = 1
-        while (header := self._header()) is not None and header != self.columns:
-            number += 1
-            self.path = path.with_name(f"{path.stem}_{number}{path.suffix}")
-        if self.path != path:
-            log.warning("%s has other columns than this version writes: rows go to %s.", path, self.path)
-
-    def _header(self) -> list[str] | None:
-        """Column names of the file; None where there is no row yet."""
-        try:
-            if not self.path.exists() or not self.path.stat().st_size:
-                return None
-            with open(self.path, encoding="utf-8-sig", newline="") as file:
-                return next(csv.reader(file), [])
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> UserError:
-        reason = cache.first_line(error)
-        return UserError(f"{self.path} can't be read ({reason}); move it away or name another --output_csv")
+        self._names = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(2))
+        self.read()
 
     def read(self) -> pd.DataFrame:
         """All rows; an empty text is an empty text, an empty number NaN.
@@ -78,38 +70,96 @@ class ResultsTable:
         UserError
             The file can't be read.
         """
-        if self._header() is None:
-            return pd.DataFrame(columns=self.columns)
-        texts = dict.fromkeys(_TEXTS.intersection(self.columns), str)
-        numbers = {name: [""] for name in self.columns if name not in texts}
+        while True:
+            try:
+                return self._parse(self.path.read_bytes() if self.path.exists() else b"")
+            except _UnfitError as reason:
+                unfit, self.path = self.path, next(self._names)
+                log.warning("%s %s: rows go to %s.", unfit, reason, self.path)
+            except OSError as error:
+                reason = cache.first_line(error)
+                raise UserError(f"{self.path} can't be read ({reason}); name another --output_csv") from error
+
+    def _parse(self, content: bytes) -> pd.DataFrame:
+        """Rows of a file's content.
+
+        Raises
+        ------
+        _UnfitError
+            It has other columns, or is damaged: nothing must be built on it.
+        """
         try:
-            return pd.read_csv(self.path, dtype=texts, keep_default_na=False, na_values=numbers, encoding="utf-8-sig")
-        except (OSError, ValueError) as error:
-            raise self._unreadable(error) from error
+            text = content.decode("utf-8-sig")
+            lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise _UnfitError(f"is damaged ({cache.first_line(error)})") from error
+        if not lines:
+            return pd.DataFrame(columns=self.columns)
+        if lines[0] != self.columns:
+            raise _UnfitError("has other columns than this version writes")
+        if torn := [line for line in lines if len(line) != len(self.columns)]:
+            raise _UnfitError(f"is damaged (a row has {len(torn[0])} of {len(self.columns)} values)")
+        table = pd.DataFrame(lines[1:], columns=self.columns, dtype=str)
+        for name in [name for name in self.columns if name not in _TEXTS]:
+            try:
+                table[name] = pd.to_numeric(table[name].where(table[name] != "", np.nan))
+            except ValueError as error:
+                raise _UnfitError(f"is damaged (a value of {name} is no number)") from error
+        return table
 
     def run_ids(self) -> set[str]:
         """The runs that have a row."""
         return set(self.read()["run_id"])
 
-    def append(self, rows: Sequence[dict[str, Any]]) -> None:
+    def append(self, rows: Sequence[dict[str, Any]], *, again: bool = False) -> None:
         """Append rows, all of them or, where that fails, none.
+
+        Parameters
+        ----------
+        rows : sequence of dict
+        again : bool
+            Append rows of runs that have one, too: the latest counts. Otherwise another process did the same
+            meanwhile, and its row stands.
 
         Raises
         ------
-        UserError
-            The file can't be written.
+        StorageError
+            Neither the file nor a new one beside it can be written.
         """
+        try:
+            self._append(rows, again)
+        except StorageError as error:
+            unfit, self.path = self.path, next(self._names)
+            try:
+                self._append(rows, again)
+            except StorageError:
+                self.path = unfit
+                raise error from None
+            log.warning("%s: rows go to %s.", error, self.path)
+
+    def _append(self, rows: Sequence[dict[str, Any]], again: bool) -> None:
+        path = None
+        while path != self.path:  # reading may find that the file can't take rows any more
+            path = self.path
+            with self._locked():
+                there = self.read()
+                if path == self.path:
+                    done = set() if again else set(there["run_id"])
+                    if new := [row for row in rows if row["run_id"] not in done]:
+                        self._write(new)
+
+    def _write(self, rows: Sequence[dict[str, Any]]) -> None:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-        with self._locked():
-            before = self.path.read_bytes() if self._header() is not None else b""
-            if not before:
-                writer.writeheader()
-            elif not before.endswith(b"\n"):
-                before += b"\n"
-            writer.writerows({name: "" if value != value else value for name, value in row.items()} for row in rows)
-            with cache.whole_file(self.path) as temporary:
-                temporary.write_bytes(before + text.getvalue().encode("utf-8"))
+        before = self.path.read_bytes() if self.path.exists() else b""
+        if not before.decode("utf-8-sig").strip():
+            before = b""
+            writer.writeheader()
+        elif not before.endswith(b"\n"):
+            before += b"\n"
+        writer.writerows({name: "" if value != value else value for name, value in row.items()} for row in rows)
+        with cache.whole_file(self.path) as temporary:
+            temporary.write_bytes(before + text.getvalue().encode("utf-8"))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -120,7 +170,7 @@ class ResultsTable:
             lock.acquire()
         except OSError as error:
             reason = error.strerror or error
-            raise UserError(f"cannot write {self.path}: {reason}; name another --output_csv") from error
+            raise StorageError(f"cannot write {self.path}: {reason}; name another --output_csv") from error
         try:
             yield
         finally:
@@ -130,4 +180,4 @@ class ResultsTable:
 def save_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, whole or not at all."""
     with cache.whole_file(path) as temporary:
-        table.to_csv(temporary, index=False)
+        table.to_csv(temporary, index=False, errors="backslashreplace")  # a path need not be UTF-8
