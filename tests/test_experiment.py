@@ -1,12 +1,17 @@
+import os
+import signal
+import sys
+
 import pytest
 import torch
-from conftest import write_machine
+from conftest import read_rows, write_machine
 
 import exp_autoencoding
 from mimii import detection, experiment
 from mimii.errors import StorageError, TaskError, UserError
-from mimii.experiment import session
-from mimii.tasks import Outcome
+from mimii.experiment import Summary, session
+from mimii.recordings import split_for_detection
+from mimii.tasks import Outcome, make_pools
 
 
 class Task:
@@ -68,6 +73,32 @@ def test_a_task_runs_with_one_thread():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+class Deadly(detection.DetectionTask):
+    """Its process is killed, as the system does where memory runs out."""
+
+    def run(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are killed otherwise there")
+def test_a_task_that_kills_its_process_is_named_at_the_end_and_the_rest_is_kept(tmp_path, capsys):
+    for machine in ("id_00", "id_02"):
+        write_machine(tmp_path / "data" / "6dB" / "fan" / machine, normal=3, abnormal=1, seconds=0.5)
+    options = [f"--{name}_dir={tmp_path / name}" for name in ("pickle", "model", "result")]
+    models = ["--model", "isolation_forest", "--jobs", "2"]
+    args = exp_autoencoding.parse_args([f"--base_dir={tmp_path / 'data'}", *options, *models])
+    with session(args, detection.COLUMNS) as lab:
+        pools = make_pools(split_for_detection(lab.recordings), "machine")
+        tasks = [*lab.make_tasks(Deadly, pools[:1], 42), *lab.make_tasks(detection.DetectionTask, pools[1:], 42)]
+        assert lab.run(tasks, Summary("machines", {"auc": "AUC"})) == 1
+    assert list(read_rows(args.output_csv)["machine_id"]) == ["id_02"]
+    output = capsys.readouterr()
+    assert "1 row in" in output.out
+    assert output.err.splitlines()[-1] == "error: 1 of 2 failed: isolation_forest 6dB fan id_00."
+    assert output.err.count("isolation_forest 6dB fan id_00: its process was killed") == 2
+    assert "isolation_forest 6dB fan id_00: two processes died of it" in output.err
 
 
 def test_synthetic_machines_beside_real_ones_are_refused(tmp_path):

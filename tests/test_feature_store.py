@@ -1,4 +1,7 @@
 import os
+import signal
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +189,37 @@ def test_a_damaged_pickle_is_made_again(content, data, store, log_lines):
     store.extract([machine], jobs=1)
     assert [line for line in log_lines if line.startswith("WARNING") and path.name in line]
     assert np.array_equal(store.load(machine).frames, expected)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadlySettings(FeatureSettings):
+    """The first three processes that receive them are killed, as the system does where memory runs out."""
+
+    traces: str
+
+    def __reduce__(self):
+        return receive, (self.traces,)
+
+
+def receive(traces):
+    number = len(os.listdir(traces))
+    (Path(traces) / str(os.getpid())).touch()
+    if number < 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return FeatureSettings()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are killed otherwise there")
+def test_a_machine_of_which_two_processes_died_is_named_and_has_no_pickle(data, tmp_path, log_lines):
+    (tmp_path / "traces").mkdir()
+    store = FeatureStore(tmp_path / "cache", DeadlySettings(traces=str(tmp_path / "traces")))
+    machines = machines_in(data)
+    store.extract(machines, jobs=2)
+    [pickle] = store.directory.iterdir()
+    [error] = [line for line in log_lines if line.startswith("ERROR")]
+    assert sorted(machine in pickle.name for machine in ("id_00", "id_02")) == [False, True]
+    assert [machine in error for machine in ("id_00", "id_02")] == ["id_02" in pickle.name, "id_00" in pickle.name]
+    assert sum("its process was killed" in line for line in log_lines) == 3
 
 
 def test_features_that_were_not_extracted_are_not_there(data, store):

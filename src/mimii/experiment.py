@@ -47,6 +47,10 @@ def do(task: Task) -> Outcome:
         torch.set_num_threads(threads)
 
 
+def _lost(task: Task) -> Outcome:
+    return Outcome(task.name, message="two processes died of it; give the command again with fewer --jobs", failed=True)
+
+
 class Session:
     """One run of an experiment script: its log, its results table, its features, and how it goes on where it ended.
 
@@ -177,7 +181,7 @@ class Session:
         failed = []
         epochs = sum(task.epochs for task in tasks)
         with progress_bars(self.console, len(tasks), epochs) as progress:
-            outcomes = in_parallel(do, tasks, self.jobs, self.args.scheduler)
+            outcomes = in_parallel(do, tasks, self.jobs, self.args.scheduler, lost=_lost)
             for number, outcome in enumerate(outcomes, start=1):
                 progress.update()
                 if outcome.failed:

@@ -37,6 +37,11 @@ class _Chunk:
     paths: list[str]
     settings: FeatureSettings
 
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"features of {self.paths[0]} and {len(self.paths) - 1} more"
+
 
 class FeatureStore:
     """Extracts and loads the features of machines.
@@ -128,12 +133,19 @@ class FeatureStore:
             count = sum(map(len, missing))
             log.info("Extracting log-mel features: %d recordings, %d machine(s).", count, len(missing))
             with tqdm(total=count, desc="features", unit="rec", disable=None, leave=False) as progress:
-                for chunk, extracted in in_parallel(_extract_chunk, chunks, jobs, scheduler):
+                for chunk, extracted in in_parallel(
+                    _extract_chunk, chunks, jobs, scheduler, lost=lambda chunk: (chunk, [])
+                ):
                     results[chunk.machine] |= {chunk.start + place: result for place, result in enumerate(extracted)}
                     progress.update(len(extracted))
                     outstanding[chunk.machine] -= 1
                     if not outstanding[chunk.machine]:
-                        left_out |= self._save(missing[chunk.machine], results.pop(chunk.machine))
+                        machine, extracted = missing[chunk.machine], results.pop(chunk.machine)
+                        if len(extracted) == len(machine):
+                            left_out |= self._save(machine, extracted)
+                        else:
+                            name = machine_name(machine[MACHINE].iloc[0])
+                            log.error("%s: two processes died while its features were extracted.", name)
         log_left_out(left_out)
 
     def _save(self, machine: pd.DataFrame, results: dict[int, _Extracted]) -> dict[str, str]:
