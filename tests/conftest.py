@@ -1,9 +1,14 @@
 """Small machine sounds for the tests: tones and noise, and an abnormal sound that nobody can mistake."""
 
+import contextlib
+import io
+import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +18,7 @@ import soundfile
 from filelock import FileLock
 
 import exp_autoencoding
+from mimii import cli
 
 SCRIPT = Path(exp_autoencoding.__file__).resolve()
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -50,17 +56,89 @@ def script_environment(tmp):
     return os.environ | {"TMPDIR": str(tmp), "TEMP": str(tmp), "TMP": str(tmp)}
 
 
-def run_script(directory, *options):
-    """Run the experiment script as a user does, in a process of its own, from ``directory``."""
-    command = [sys.executable, str(SCRIPT), *map(str, options)]
-    return subprocess.run(
-        command, cwd=directory, env=script_environment(directory), capture_output=True, encoding="utf-8", timeout=300
+def start_script(directory, *options, **kwargs):
+    """Start the experiment script as a user does, in a process group of its own, from ``directory``."""
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), *map(str, options)],
+        cwd=directory,
+        env=script_environment(directory),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+        **kwargs,
     )
 
 
 def read_rows(path):
     """A results CSV with its texts as they stand there."""
     return pd.read_csv(path, dtype={"run_id": str}, keep_default_na=False)
+
+
+class Run:
+    """What a command left: its exit status, its output and its directory."""
+
+    def __init__(self, status, out, err, directory):
+        self.status, self.out, self.err, self.directory = status, out, err, Path(directory)
+
+    def keep(self, name):
+        """Write down what the run left, for the other workers of pytest-xdist."""
+        (self.directory / f"{name}.json").write_text(json.dumps([self.status, self.out, self.err]), encoding="utf-8")
+        if self.csv.exists():
+            shutil.copy(self.csv, self.directory / f"{name}.csv")
+
+    @classmethod
+    def kept(cls, directory, name):
+        return cls(*json.loads((directory / f"{name}.json").read_text(encoding="utf-8")), directory)
+
+    @property
+    def output(self):
+        return self.out + self.err
+
+    @property
+    def csv(self):
+        return self.directory / "results" / "research_results.csv"
+
+    @property
+    def rows(self):
+        return read_rows(self.csv)
+
+    def lines(self, *words):
+        """The lines of the output that have all of these words."""
+        return [line for line in self.output.splitlines() if all(word in line for word in words)]
+
+
+def run_process(directory, *options, **kwargs):
+    """Run the script in a process of its own."""
+    process = start_script(directory, *options, **kwargs)
+    out, err = process.communicate(timeout=300)
+    return Run(process.returncode, out, err, directory)
+
+
+def run_here(directory, *options):
+    """Run the script within this process, which is quicker; a traceback is a failure of the test."""
+    directory.mkdir(exist_ok=True)
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        patch.setattr(sys, "argv", [str(SCRIPT), *map(str, options)])
+        patch.setattr(tempfile, "tempdir", str(directory))
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = cli.guarded(lambda: exp_autoencoding.run(exp_autoencoding.parse_args()))
+    assert "Traceback" not in out.getvalue() + err.getvalue()
+    return Run(status, out.getvalue(), err.getvalue(), directory)
+
+
+def write_data(base):
+    write_machine(base / "6dB" / "fan" / "id_00", seed=0)
+    write_machine(base / "6dB" / "fan" / "id_02", seed=1, pitch=180)
+    write_machine(base / "-6_dB_pump" / "pump" / "id_04", seed=2, pitch=300)
+    write_machine(base / "0dB" / "valve" / "id_06", seed=3, normal=2)
+    return base
+
+
+def place(base, label, number, machine="id_00"):
+    return base / "6dB" / "fan" / machine / label / f"{number:08d}.wav"
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +158,18 @@ def once(tmp_path_factory):
         return directory
 
     return once
+
+
+@pytest.fixture(scope="session")
+def data(once):
+    """Three machines of 6 normal and 2 abnormal recordings, and one without a recording left to train on."""
+    return once("machine_sounds", write_data)
+
+
+@pytest.fixture
+def own_data(data, tmp_path):
+    """A copy of the data that a test may spoil."""
+    return Path(shutil.copytree(data, tmp_path / "data"))
 
 
 @pytest.fixture

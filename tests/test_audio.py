@@ -78,6 +78,28 @@ def test_channel_that_is_not_there_is_refused_with_its_number(tmp_path):
         read_channel(path, 2)
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("length", [100, 10_000])
+def test_a_file_cut_short_is_refused_and_not_taken_for_a_shorter_one(length, subtype, tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 8000), 16000, subtype=subtype)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(RecordingError, match="cut short"):
+        read_channel(path)
+
+
+@pytest.mark.parametrize("announced", [0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_header_that_does_not_know_its_length_is_no_obstacle(announced, tmp_path):
+    """As programs leave it that write into a pipe."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.linspace(-1, 1, 8000), 16000, subtype="PCM_16")
+    expected, _ = read_channel(path)
+    content = bytearray(path.read_bytes())
+    content[40:44] = announced.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert np.array_equal(read_channel(path)[0], expected)
+
+
 def write_text(path):
     path.write_text("this is no sound")
 

@@ -1,26 +1,28 @@
 """The script from end to end: as a user starts it, and within this process for what goes wrong."""
 
-import contextlib
-import io
-import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from conftest import SAMPLE_RATE, SCRIPT, read_rows, run_script, script_environment, sound, write_machine
+from conftest import (
+    SAMPLE_RATE,
+    Run,
+    place,
+    read_rows,
+    run_here,
+    run_process,
+    sound,
+    start_script,
+)
 
-import exp_autoencoding
-from mimii import cli, feature_store
+from mimii import feature_store
 from mimii.models import DETECTORS
 
 WHAT = ["model", "snr", "machine_type", "machine_id", "dataset_scope"]
@@ -56,88 +58,12 @@ print(summary_ad.to_latex())
 """
 
 
-class Run:
-    """What a command left: its exit status, its output and its directory."""
-
-    def __init__(self, status, out, err, directory):
-        self.status, self.out, self.err, self.directory = status, out, err, Path(directory)
-
-    def keep(self, name):
-        """Write down what the run left, for the other workers of pytest-xdist."""
-        (self.directory / f"{name}.json").write_text(json.dumps([self.status, self.out, self.err]), encoding="utf-8")
-        if self.csv.exists():
-            shutil.copy(self.csv, self.directory / f"{name}.csv")
-
-    @classmethod
-    def kept(cls, directory, name):
-        return cls(*json.loads((directory / f"{name}.json").read_text(encoding="utf-8")), directory)
-
-    @property
-    def output(self):
-        return self.out + self.err
-
-    @property
-    def csv(self):
-        return self.directory / "results" / "research_results.csv"
-
-    @property
-    def rows(self):
-        return read_rows(self.csv)
-
-    def lines(self, *words):
-        """The lines of the output that have all of these words."""
-        return [line for line in self.output.splitlines() if all(word in line for word in words)]
-
-
-def run_process(directory, *options):
-    done = run_script(directory, *options)
-    return Run(done.returncode, done.stdout, done.stderr, directory)
-
-
-def run_here(directory, *options):
-    """Run the script within this process, which is quicker; a traceback is a failure of the test."""
-    directory.mkdir(exist_ok=True)
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(directory)
-        patch.setattr(sys, "argv", [str(SCRIPT), *map(str, options)])
-        patch.setattr(tempfile, "tempdir", str(directory))
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = cli.guarded(lambda: exp_autoencoding.run(exp_autoencoding.parse_args()))
-    assert "Traceback" not in out.getvalue() + err.getvalue()
-    return Run(status, out.getvalue(), err.getvalue(), directory)
-
-
 def assert_refused(run, *words):
     """One line on stderr that has these words, and status 2."""
     assert run.status == 2
     assert run.out == ""
     assert run.err.count("\n") == 1
     assert all(word in run.err for word in words), run.err
-
-
-def write_data(base):
-    write_machine(base / "6dB" / "fan" / "id_00", seed=0)
-    write_machine(base / "6dB" / "fan" / "id_02", seed=1, pitch=180)
-    write_machine(base / "-6_dB_pump" / "pump" / "id_04", seed=2, pitch=300)
-    write_machine(base / "0dB" / "valve" / "id_06", seed=3, normal=2)
-    return base
-
-
-@pytest.fixture(scope="session")
-def data(once):
-    """Three machines of 6 normal and 2 abnormal recordings, and one without a recording left to train on."""
-    return once("machine_sounds", write_data)
-
-
-@pytest.fixture
-def own_data(data, tmp_path):
-    """A copy of the data that a test may spoil."""
-    return Path(shutil.copytree(data, tmp_path / "data"))
-
-
-def place(base, label, number, machine="id_00"):
-    return base / "6dB" / "fan" / machine / label / f"{number:08d}.wav"
 
 
 # --- a run, and the same command again; each in processes of its own
@@ -283,14 +209,7 @@ def test_the_same_command_again_adds_no_row_and_says_so(second, first_rows):
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise there")
 def test_a_reader_that_goes_away_causes_no_traceback(second, data):
     """As in ``python src/exp_autoencoding.py ... | head -1``."""
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), *map(str, ["--base_dir", data, *COMMAND, "--jobs", "2"])],
-        cwd=second.directory,
-        env=script_environment(second.directory),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
+    process = start_script(second.directory, "--base_dir", data, *COMMAND, "--jobs", "2")
     process.stdout.close()
     err = process.stderr.read()
     process.wait(60)
@@ -308,8 +227,8 @@ def test_the_snippet_of_the_seeds_runs_as_it_stands(first):
         assert model.replace("_", r"\_") in done.stdout or model in done.stdout
 
 
-def test_one_job_and_two_give_the_same_numbers_bit_for_bit(first, first_rows, data, tmp_path):
-    alone = run_here(tmp_path / "work", "--base_dir", data, *COMMAND, "--jobs", "1")
+def test_one_job_and_two_and_another_order_give_the_same_numbers_bit_for_bit(first, first_rows, data, tmp_path):
+    alone = run_here(tmp_path / "work", "--base_dir", data, *COMMAND, "--jobs", "1", "--model", *MODELS[::-1])
     columns = [*WHAT, *HOW_WELL, "num_parameters", "train_samples", "run_id"]
     order = ["model", "machine_id"]
     one = alone.rows.sort_values(order)[columns].reset_index(drop=True)
@@ -321,42 +240,6 @@ def test_one_job_and_two_give_the_same_numbers_bit_for_bit(first, first_rows, da
         expected = {path.name: path.read_bytes() for path in (first.directory / "results" / folder).iterdir()}
         assert files.keys() == expected.keys()
         assert [name for name in files if files[name] != expected[name]] == []
-
-
-# --- an interrupted run
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C can't be sent there without ending the tests")
-def test_an_interrupted_command_goes_on_where_it_was(data, tmp_path):
-    options = ["--base_dir", data, "--machine_type", "fan", "--model", "isolation_forest", "lstm_ae", "--epochs", "60"]
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), *map(str, options), "--jobs", "2"],
-        cwd=tmp_path,
-        env=script_environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        start_new_session=True,
-    )
-    csv = tmp_path / "results" / "research_results.csv"
-    while not csv.exists() and process.poll() is None:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # a terminal sends Ctrl-C to all processes of a command
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "Traceback" not in out + err
-    assert "again" in err
-    done = read_rows(csv)
-    assert 1 <= len(done) < 4
-
-    again = run_process(tmp_path, *options, "--jobs", "1")
-    assert again.status == 0, again.output
-    assert "Traceback" not in again.output
-    keys = sorted(again.rows[["model", *WHAT[1:4]]].itertuples(index=False, name=None))
-    assert keys == sorted((model, *machine) for model in ("isolation_forest", "lstm_ae") for machine in MACHINES[:2])
-    pd.testing.assert_frame_equal(again.rows.iloc[: len(done)], done)
-    left_over = [path for path in tmp_path.rglob(".*") if path.suffix in {".csv", ".pt", ".skops", ".pickle"}]
-    assert left_over == []
 
 
 # --- models, selections, scopes
@@ -451,6 +334,15 @@ def test_a_changed_recording_is_a_new_run(own_data, tmp_path):
     soundfile.write(place(own_data, "normal", 5), sound(np.random.default_rng(8), seconds=2.1), SAMPLE_RATE)
     assert run_here(run.directory, *options).status == 0
     assert len(run.rows) == 2
+    assert run.rows["run_id"].is_unique
+
+
+def test_a_recording_that_has_gone_is_used_no_more(own_data, tmp_path):
+    options = ["--base_dir", own_data, "--machine_id", "id_00", *FAST]
+    run = run_here(tmp_path / "work", *options)
+    place(own_data, "normal", 5).unlink()
+    assert run_here(run.directory, *options).status == 0
+    assert list(run.rows["train_files"]) == [4, 3]
     assert run.rows["run_id"].is_unique
 
 
@@ -645,7 +537,17 @@ def test_a_silent_machine_gives_finite_rows_or_says_why_not(own_data, tmp_path):
     assert set(run.rows["auc"]) == {0.5}
 
 
-def test_damaged_caches_are_made_again(data, tmp_path):
+DAMAGES = {
+    "cut short": lambda content: content[:50],
+    "empty": lambda content: b"",
+    "zeroed": lambda content: bytes(len(content)),
+    "another version": lambda content: content[:-32],
+    "a bit flipped": lambda content: content[:1000] + bytes([content[1000] ^ 4]) + content[1001:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_damaged_caches_are_made_again(damage, data, tmp_path):
     options = ["--base_dir", data, "--machine_type", "pump", "--epochs", 1, "--jobs", 1]
     options += ["--model", "simple_ae", "isolation_forest"]
     run = run_here(tmp_path / "work", *options)
@@ -654,12 +556,14 @@ def test_damaged_caches_are_made_again(data, tmp_path):
     caches = [path for path in (run.directory / "cache").rglob("*") if path.is_file()]
     assert len(caches) == 3
     for path in caches:
-        path.write_bytes(path.read_bytes()[:50])
+        path.write_bytes(damage(path.read_bytes()))
     again = run_here(run.directory, *options)
     assert again.status == 0
     for path in caches:
         assert again.lines(path.name)
     assert list(again.rows["auc"]) == list(before["auc"])
+    shutil.rmtree(run.directory / "results")
+    assert not run_here(run.directory, *options).lines("again:")
 
 
 def test_commands_that_run_at_once_share_a_table(data, tmp_path):

@@ -131,6 +131,20 @@ def test_unusable_recordings_are_left_out_and_named_with_the_reason(data, store,
     assert store.load(machines[1]).left_out == {}
 
 
+@pytest.mark.parametrize("change", ["newer", "gone"])
+def test_a_recording_that_changes_between_finding_and_reading_is_left_out(change, data, store):
+    machine = machines_in(data)[0]
+    path = normal(data, 1)
+    if change == "newer":
+        rewrite(path, sound(np.random.default_rng(9), seconds=0.5))
+    else:
+        path.unlink()
+    store.extract([machine], jobs=1)
+    assert list(store.load(machine).left_out) == [str(path)]
+    with pytest.raises(FileNotFoundError):  # what is there now goes by another name
+        store.load(machines_in(data)[0])
+
+
 def test_what_was_left_out_is_named_again_when_it_comes_from_the_cache(data, store, log_lines):
     normal(data, 0).write_text("no sound")
     machines = machines_in(data)

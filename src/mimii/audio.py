@@ -1,6 +1,7 @@
 """Reads one channel of a recording."""
 
 import os
+import re
 import struct
 from io import FileIO
 from pathlib import Path
@@ -10,6 +11,9 @@ import numpy as np
 import soundfile
 
 UNREADABLE = "can't be read"  # how the message of a RecordingError begins where trying again may help
+# what libsndfile says of a file whose header announces more sound than there is; it reads what there is
+_CUT_SHORT = re.compile(r"^data : (\d+) \(should be (\d+)\)$", re.MULTILINE)
+_UNKNOWN_LENGTH = 0x7FFFF000  # [bytes]; from here on it is what programs announce that don't know yet
 
 _BLOCK = 2**18  # samples of all channels that are read at once
 _HEAD = 4096  # bytes in which the samples of a plain file begin
@@ -43,7 +47,7 @@ def read_channel(path: Path, channel: int = 0) -> tuple[np.ndarray, int]:
     Raises
     ------
     RecordingError
-        The file can't be read, has no such channel, or holds values that are not finite.
+        The file can't be read, is cut short, has no such channel, or holds values that are not finite.
     """
     try:
         with open(path, "rb", buffering=0) as file:
@@ -64,6 +68,8 @@ def _check_channel(channel: int, channels: int) -> None:
 def _read_by_libsndfile(path: Path, channel: int) -> tuple[np.ndarray, int]:
     with soundfile.SoundFile(path) as file:
         _check_channel(channel, file.channels)
+        if (cut := _CUT_SHORT.search(file.extra_info)) and int(cut[2]) < int(cut[1]) < _UNKNOWN_LENGTH:
+            raise RecordingError(f"cut short: {cut[2]} of {cut[1]} bytes of sound are there")
         dtype = "int16" if file.subtype == "PCM_16" else "float32"
         block = np.empty((max(1, _BLOCK // file.channels), file.channels), dtype=dtype)
         parts = []

@@ -157,6 +157,8 @@ class FeatureStore:
             recording, fact = results[number]
             if recording is None:
                 left_out[number] = fact
+            elif _has_changed(machine.iloc[number]):
+                left_out[number] = "it changed while this command ran"
             elif fact != sample_rate:
                 left_out[number] = f"{fact} Hz, where most recordings of the machine have {sample_rate} Hz"
             else:
@@ -178,6 +180,15 @@ class FeatureStore:
         }
         cache.save_pickle(self.path(machine), content)
         return {machine["path"].iloc[number]: reason for number, reason in left_out.items()}
+
+
+def _has_changed(recording: pd.Series) -> bool:
+    """Tell whether a recording is not any more the file that was found: its features would go by a wrong name."""
+    try:
+        status = Path(recording["path"]).stat()
+    except OSError:
+        return True
+    return (status.st_size, status.st_mtime_ns) != (recording["size"], recording["mtime"])
 
 
 def _can_be_read_now(path: str, reason: str, channel: int) -> bool:

@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -61,6 +61,16 @@ class Console(logging.Handler):
             tqdm.write(f"{record.subject}: {message}", file=sys.stderr)
 
 
+class _LogFile(logging.FileHandler):
+    """A log file. Where it can't be written any more, as on a full disk, the console says so and it is left alone."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """Take leave."""
+        logger = logging.getLogger("mimii")
+        logger.removeHandler(self)
+        logger.warning("The log %s can't be written any more (%s).", self.baseFilename, sys.exc_info()[1])
+
+
 @contextmanager
 def logging_to(path: Path) -> Iterator[Console]:
     """Log to the console and to a file.
@@ -77,7 +87,7 @@ def logging_to(path: Path) -> Iterator[Console]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+        file = _LogFile(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; choose another --result_dir") from error
     file.addFilter(SubjectFilter())
@@ -91,7 +101,8 @@ def logging_to(path: Path) -> Iterator[Console]:
         yield console
     finally:
         logger.handlers = []
-        file.close()
+        with suppress(OSError):  # of what could not be written
+            file.close()
 
 
 @contextmanager
