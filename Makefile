@@ -1,13 +1,14 @@
-# make demo   a synthetic data set, all experiments on it, their tables and a report
-# make test   lint and all tests
-# Both need Python >= 3.11 and nothing else; the first call makes the environment in .venv.
+# make demo          a synthetic data set, all experiments on it, their tables and a report
+# make test          lint and all tests
+# make test-faults   the tests that take minutes: kill -9 twenty times, 10,000 damaged files of each kind
+# All need Python >= 3.11 and nothing else; the first call makes the environment in .venv.
 
 PYTHON ?= python3
 BIN := .venv/bin
 # apart from real data: all of it can be removed with the target clean
 DEMO := --base_dir dataset/demo --result_dir results/demo --pickle_dir cache/demo/features --model_dir cache/demo/models
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-faults lint clean
 
 demo: .venv/run.stamp
 	$(BIN)/python src/make_demo_dataset.py --output_dir dataset/demo
@@ -18,6 +19,9 @@ demo: .venv/run.stamp
 
 test: lint
 	$(BIN)/pytest -q -n auto --dist loadfile
+
+test-faults: .venv/dev.stamp
+	$(BIN)/pytest -q -m faults -rP
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +24,14 @@ from mimii import cli
 SCRIPT = Path(exp_autoencoding.__file__).resolve()
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SAMPLE_RATE = 16000
+
+
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tests")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--corruptions", type=int, default=10_000, help="damaged files of each kind in the fuzz tests")
 
 
 def sound(rng, *, seconds=2.0, sample_rate=SAMPLE_RATE, pitch=220.0, abnormal=False):

@@ -387,12 +387,14 @@ def test_a_configuration_may_have_another_name(work):
         ("just words", ["baseline.yaml"]),
         ("feature: [1,\n b: }", ["baseline.yaml", "YAML"]),
         ("base_directory: \0", ["baseline.yaml", "YAML"]),
+        ("!!python/object/apply:os.mkdir [planted]", ["baseline.yaml", "YAML"]),
     ],
-    ids=["empty", "a list", "a word", "broken", "no text"],
+    ids=["empty", "a list", "a word", "broken", "no text", "code"],
 )
 def test_a_file_that_is_no_configuration_is_one_line_and_status_2(text, words, tmp_path):
     (tmp_path / "baseline.yaml").write_text(text, encoding="utf-8")
     assert_refused(run_baseline(tmp_path), *words)
+    assert not (tmp_path / "planted").exists()
 
 
 def test_a_configuration_that_is_no_utf8_or_a_directory_is_one_line_and_status_2(tmp_path):

@@ -77,4 +77,4 @@ def test_workers_of_several_threads_are_refused():
 def test_scheduler_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr("mimii.parallel._CLUSTER_TIMEOUT", 1)
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9"):
-        list(in_parallel(len, ["a"], 1, scheduler="tcp://127.0.0.1:9", lost=len))
+        list(in_parallel(len, ["a"], 1, scheduler="tcp://127.0.0.1:9"))

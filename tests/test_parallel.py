@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import mimii
-from mimii.errors import StorageError
+from mimii.errors import StorageError, UserError
 from mimii.parallel import in_parallel
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are killed otherwise there")
@@ -90,6 +90,11 @@ def test_what_two_processes_died_of_is_given_up_and_the_rest_goes_on(tmp_path, l
     assert [len(work.pids) for work in todo] == [2, 2, 1, 1, 2, 1]
     told = sorted(line.partition(":")[0] for line in log_lines)
     assert told == [f"WARNING {name}" for name in ("w0", "w0", "w1", "w1", "w4")]
+
+
+def test_what_two_processes_died_of_ends_everything_where_nothing_can_take_its_place(tmp_path):
+    with pytest.raises(UserError, match=r"w1: its process was killed.* twice"):
+        list(in_parallel(do, works(tmp_path, {1: 9}), 2))
 
 
 def test_a_failure_in_a_process_is_raised_here_and_ends_the_others(tmp_path):

@@ -59,6 +59,32 @@ def test_path_gives_snr_type_and_id(path, machine, tmp_path):
     assert machines_of(find_recordings(touch(tmp_path, path))) == [machine]
 
 
+NAMES = st.text(st.characters(categories=["L", "N"], include_characters="_- .,"), min_size=1, max_size=8).filter(
+    lambda name: name not in {".", ".."} and "dB" not in name
+)
+
+
+@given(
+    minus=st.booleans(),
+    decibels=st.integers(0, 99),
+    written=st.sampled_from(["{sign}{decibels}dB", "{sign}{decibels}_dB", "{sign}{decibels}_dB_{machine_type}"]),
+    between=st.lists(NAMES, max_size=2),
+    machine_type=NAMES,
+    machine_id=NAMES,
+)
+def test_any_path_gives_back_what_it_was_made_from(minus, decibels, written, between, machine_type, machine_id):
+    for sign in ("-", "min") if minus else ("",):
+        snr = written.format(sign=sign, decibels=decibels, machine_type=machine_type)
+        path = Path("/data", snr, *between, machine_type, machine_id)
+        assert parse_machine(path) == (f"{'min' * minus}{decibels}dB", machine_type, machine_id)
+
+
+@given(st.lists(NAMES, max_size=5), st.text("/.dB-_6n\n", max_size=30))
+def test_whatever_the_path_its_parts_can_be_part_of_no_other_directory(parts, tail):
+    for part in parse_machine(Path("/", *parts, tail)):
+        assert "/" not in part
+
+
 @pytest.mark.parametrize("layout", ["min6dB/fan/id_00", "-6_dB_fan/fan/id_00"])
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
 def test_base_dir_may_point_to_any_level(layout, depth, tmp_path):

@@ -1,6 +1,14 @@
-import pandas as pd
+from dataclasses import replace
+from pathlib import Path
 
-from mimii.recordings import MACHINE
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mimii.detection import DetectionTask
+from mimii.feature_store import FeatureStore
+from mimii.recordings import MACHINE, split_for_detection
+from mimii.settings import FeatureSettings, TrainingSettings
 from mimii.tasks import derive_seed, make_pools
 
 KEYS = [("0dB", "fan", "id_00"), ("6dB", "fan", "id_00"), ("6dB", "fan", "id_02"), ("6dB", "pump", "id_00")]
@@ -56,3 +64,72 @@ def test_seeds_follow_from_their_parts_alone():
 
 def test_seeds_are_the_same_on_every_machine_and_in_every_process():
     assert derive_seed(42, "simple_ae", "6dB fan id_00") == 50462316897611683
+
+
+# --- the names of caches
+
+FILES = pd.DataFrame(
+    [
+        ("6dB", "fan", "id_00", label, f"{number}.wav", 64044, 10**18)
+        for label, count in (("abnormal", 1), ("normal", 3))
+        for number in range(count)
+    ],
+    columns=[*MACHINE, "label", "name", "size", "mtime"],
+).assign(path="a.wav", given_split="", domain="")
+CHANGES = {
+    FeatureSettings: {
+        **{name: st.integers(1, 4096) for name in ("n_mels", "n_fft", "hop_length")},
+        "power": st.floats(0.1, 10),
+        "channel": st.integers(0, 7),
+    },
+    TrainingSettings: {
+        **{name: st.integers(1, 4096) for name in ("frames", "epochs", "batch_size")},
+        "learning_rate": st.floats(1e-9, 10),
+        "val_split": st.floats(0, 0.999),
+        "seed": st.integers(0, 2**32 - 1),
+    },
+}
+
+
+def make_task(features=FeatureSettings(), training=TrainingSettings(), files=FILES, **changes):  # noqa: B008 (frozen)
+    [pool] = make_pools(split_for_detection(files.drop(columns="split", errors="ignore")), "machine")
+    facts = {"model": "vae", "scope": "machine", "device": "cpu", "jobs": 1, "retrain": False, "model_dir": Path("m")}
+    return DetectionTask(pool=pool, store=FeatureStore(Path("f"), features), settings=training, **facts | changes)
+
+
+def names_of(task):
+    """The names of the features, of the model and of the row."""
+    evaluation, *_ = task.evaluations()
+    return task.store.path(task.pool.machines[0]), task.model_path(), evaluation.run_id
+
+
+@given(st.data())
+def test_any_change_of_any_setting_is_another_cache_and_another_row(data):
+    kind = data.draw(st.sampled_from(list(CHANGES)))
+    name = data.draw(st.sampled_from(list(CHANGES[kind])))
+    values = data.draw(st.lists(CHANGES[kind][name], min_size=2, max_size=2, unique=True))
+    key = "features" if kind is FeatureSettings else "training"
+    one, other = (names_of(make_task(**{key: replace(kind(), **{name: value})})) for value in values)
+    assert [a != b for a, b in zip(one, other, strict=True)] == [kind is FeatureSettings, True, True]
+
+
+def test_every_setting_has_its_strategy():
+    for kind, fields in CHANGES.items():
+        assert list(fields) == list(kind.__dataclass_fields__)
+
+
+@given(row=st.integers(0, 3), column=st.sampled_from(["name", "size", "mtime"]), value=st.integers(0, 2**60))
+def test_any_change_of_any_recording_is_another_cache_and_another_row(row, column, value):
+    files = FILES.copy()
+    files.loc[row, column] = f"0{value}.wav" if column == "name" else value
+    is_for_training = split_for_detection(FILES).loc[row, "split"] == "train"
+    pairs = zip(names_of(make_task(files=files)), names_of(make_task()), strict=True)
+    assert [one != other for one, other in pairs] == [True, is_for_training, True]
+
+
+def test_another_model_scope_or_kind_of_device_is_another_model_and_row_and_the_jobs_are_not():
+    plain = names_of(make_task())
+    for change in ({"model": "simple_ae"}, {"scope": "all"}, {"device": "cuda:0"}):
+        assert {*names_of(make_task(**change))[1:]}.isdisjoint(plain)
+    assert names_of(make_task(device="cuda:0")) == names_of(make_task(device="cuda:1"))
+    assert names_of(make_task(jobs=7, retrain=True)) == plain

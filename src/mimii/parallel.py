@@ -31,7 +31,7 @@ def in_parallel(
     jobs: int,
     scheduler: str | None = None,
     *,
-    lost: Callable[[Argument], Result],
+    lost: Callable[[Argument], Result] | None = None,
 ) -> Iterator[Result]:
     """Give the results as they come, in any order.
 
@@ -50,13 +50,13 @@ def in_parallel(
     scheduler : str, optional
         Address of a Dask scheduler; its workers call the function instead of processes of this machine, and Dask
         calls it again where a worker dies.
-    lost : callable
-        Gives the result for an argument with which two processes died.
+    lost : callable, optional
+        Gives the result for an argument of which two processes died.
 
     Raises
     ------
     UserError
-        The cluster can't be used.
+        The cluster can't be used, or two processes died of an argument and there is no ``lost``.
     """
     if scheduler:
         with _cluster(scheduler) as client:
@@ -80,11 +80,13 @@ def in_parallel(
         else:
             yield answer
     for argument, answer in _in_processes(function, dropped, 1):
-        if isinstance(answer, _Death):
+        if not isinstance(answer, _Death):
+            yield answer
+        elif lost:
             log.warning("%s: %s again.", argument.name, answer)
             yield lost(argument)
         else:
-            yield answer
+            raise UserError(f"{argument.name}: {answer} twice; give the command again with fewer --jobs")
 
 
 def _in_processes(
