@@ -16,7 +16,8 @@ from test_exp_classification import assert_refused, run_here, run_process
 import baseline
 from mimii.baseline import BaselineSession, BaselineTask, Comparison
 from mimii.feature_store import FeatureStore
-from mimii.features import Features, log_mel
+from mimii.features import Features
+from mimii.logmel import log_mel
 from mimii.models import DETECTORS, create_model
 from mimii.settings import FeatureSettings, TrainingSettings
 from mimii.tasks import Pool

@@ -15,7 +15,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
 from mimii.cache import CacheError, save_sealed
-from mimii.features import Features, log_mel
+from mimii.features import Features
+from mimii.logmel import log_mel
 from mimii.models import CLASSIFIERS, DETECTORS, classifiers, create_model
 from mimii.settings import FeatureSettings, TrainingSettings
 

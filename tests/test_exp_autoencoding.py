@@ -22,7 +22,7 @@ from conftest import (
     start_script,
 )
 
-from mimii import feature_store
+from mimii import extraction
 from mimii.models import DETECTORS
 
 WHAT = ["model", "snr", "machine_type", "machine_id", "dataset_scope"]
@@ -348,8 +348,8 @@ def test_a_recording_that_has_gone_is_used_no_more(own_data, tmp_path):
 
 def test_features_are_extracted_once_for_all_models(data, tmp_path, monkeypatch):
     read = []
-    genuine = feature_store.read_channel
-    monkeypatch.setattr(feature_store, "read_channel", lambda *args: (read.append(args), genuine(*args))[1])
+    genuine = extraction.read_channel
+    monkeypatch.setattr(extraction, "read_channel", lambda *args: (read.append(args), genuine(*args))[1])
     options = ["--base_dir", data, "--machine_type", "pump", "--epochs", 1, "--jobs", 1]
     run = run_here(tmp_path / "work", *options, "--model", "simple_ae", "ss_ae")
     run_here(run.directory, *options, "--model", "isolation_forest")

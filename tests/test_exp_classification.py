@@ -17,7 +17,7 @@ from conftest import read_rows, script_environment, write_machine
 
 import exp_autoencoding
 import exp_classification
-from mimii import cli, feature_store
+from mimii import cli, extraction
 from mimii.metrics import classification_metrics
 from mimii.models import CLASSIFIERS
 from mimii.recordings import find_recordings, split_for_classification
@@ -452,8 +452,8 @@ def test_another_setting_is_another_run(data, tmp_path):
 
 def test_both_scripts_share_a_directory_of_features(data, tmp_path, monkeypatch):
     read = []
-    genuine = feature_store.read_channel
-    monkeypatch.setattr(feature_store, "read_channel", lambda *args: (read.append(args), genuine(*args))[1])
+    genuine = extraction.read_channel
+    monkeypatch.setattr(extraction, "read_channel", lambda *args: (read.append(args), genuine(*args))[1])
     options = ["--base_dir", data / "0dB", "--epochs", 1, "--jobs", 1, "--pickle_dir", tmp_path / "features"]
     run = classify(tmp_path / "work", *options, "--model", "simple_classifier")
     names = sorted(path.name for path in (tmp_path / "features").iterdir())
@@ -468,8 +468,8 @@ def test_both_scripts_share_a_directory_of_features(data, tmp_path, monkeypatch)
 
 def test_several_seeds_read_each_recording_once(data, tmp_path, monkeypatch):
     read = []
-    genuine = feature_store.read_channel
-    monkeypatch.setattr(feature_store, "read_channel", lambda *args: (read.append(args), genuine(*args))[1])
+    genuine = extraction.read_channel
+    monkeypatch.setattr(extraction, "read_channel", lambda *args: (read.append(args), genuine(*args))[1])
     run = classify(tmp_path / "work", "--base_dir", data / "0dB", *FAST, "--seeds", 1, 2, 3)
     assert run.status == 0
     assert sorted(run.rows["seed"]) == sorted([1, 2, 3] * 3)

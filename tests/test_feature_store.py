@@ -9,10 +9,10 @@ import pytest
 import soundfile
 from conftest import SAMPLE_RATE, sound, write_machine
 
-from mimii import feature_store
+from mimii import extraction
 from mimii.cache import CacheError
 from mimii.feature_store import FeatureStore
-from mimii.features import log_mel
+from mimii.logmel import log_mel
 from mimii.recordings import MACHINE, find_recordings
 from mimii.settings import FeatureSettings
 
@@ -78,7 +78,7 @@ def test_several_processes_give_the_same_features_bit_for_bit(data, store, tmp_p
 def test_recordings_are_read_once(data, store, monkeypatch):
     read = []
     monkeypatch.setattr(
-        feature_store, "read_channel", lambda path, channel: (read.append(path), sound(np.random.default_rng(0)), 1)[1:]
+        extraction, "read_channel", lambda path, channel: (read.append(path), sound(np.random.default_rng(0)), 1)[1:]
     )
     store.extract(machines_in(data), jobs=1)
     assert len(read) == 7

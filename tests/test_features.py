@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from mimii.audio import read_channel
 from mimii.errors import UserError
-from mimii.features import Features, Windows, log_mel
+from mimii.features import Features, Windows
+from mimii.logmel import log_mel
 from mimii.settings import FeatureSettings
 
 EPSILON = np.finfo(np.float64).eps

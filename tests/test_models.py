@@ -10,7 +10,8 @@ from conftest import SAMPLE_RATE, sound
 from torch import nn
 
 from mimii.cache import CacheError
-from mimii.features import Features, log_mel
+from mimii.features import Features
+from mimii.logmel import log_mel
 from mimii.metrics import detection_metrics
 from mimii.models import DETECTORS, autoencoders, create_model
 from mimii.settings import FeatureSettings, TrainingSettings

@@ -158,7 +158,7 @@ class Session:
         if pending:
             # a machine is in the tasks of several models and seeds
             machines = {self.store.path(machine): machine for task in pending for machine in task.pool.machines}
-            self.store.extract(list(machines.values()), self.extraction_jobs, self.args.scheduler)
+            self.store.extract(list(machines.values()), self.extraction_jobs, self.args.scheduler, self.devices[0])
             log.info("Training %d model(s) on %s, %d at a time.", len(pending), self.devices[0], self.jobs)
             failed = self._sweep(pending)
         rows = self.rows()

@@ -3,44 +3,23 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from mimii import cache
-from mimii.audio import UNREADABLE, RecordingError, read_channel
-from mimii.features import Features, log_mel, mel_filter_bank
-from mimii.parallel import in_parallel
+from mimii.extraction import CHUNK, Chunk, Extracted, can_be_read_now, extract
+from mimii.features import Features
+from mimii.logmel import mel_filter_bank
 from mimii.recordings import MACHINE, fingerprint, machine_name
 from mimii.settings import FeatureSettings
 
 log = logging.getLogger(__name__)
 
 FORMAT = 2  # raise it when log_mel or the content of a feature file changes
-_CHUNK = 16  # recordings that a worker is handed at once
 _NAMED = 5  # recordings that are named on the console for each reason to leave them out
-
-
-# the frames and the sample rate of a recording, or None and why it can't be used
-_Extracted: TypeAlias = tuple[np.ndarray, int] | tuple[None, str]
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """Some recordings of a machine: those from number ``start`` on."""
-
-    machine: int
-    start: int
-    paths: list[str]
-    settings: FeatureSettings
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        return f"features of {self.paths[0]} and {len(self.paths) - 1} more"
 
 
 class FeatureStore:
@@ -92,7 +71,9 @@ class FeatureStore:
             raise cache.CacheError(f"{path.name}: its lengths do not fit its recordings")
         return features
 
-    def extract(self, machines: Sequence[pd.DataFrame], jobs: int, scheduler: str | None = None) -> None:
+    def extract(
+        self, machines: Sequence[pd.DataFrame], jobs: int, scheduler: str | None = None, device: str = "cpu"
+    ) -> None:
         """Make the pickles that are missing, and say which recordings could not be used.
 
         Parameters
@@ -103,6 +84,8 @@ class FeatureStore:
             Processes.
         scheduler : str, optional
             Of a Dask cluster that extracts instead; see `mimii.parallel.in_parallel`.
+        device : str
+            A GPU that may compute the frames; see `mimii.extraction.extract`.
         """
         from tqdm import tqdm
 
@@ -112,7 +95,7 @@ class FeatureStore:
             try:
                 reasons = self.load(machine).left_out
                 # what could not be read may only have been out of reach
-                if any(_can_be_read_now(path, reason, self.settings.channel) for path, reason in reasons.items()):
+                if any(can_be_read_now(path, reason, self.settings.channel) for path, reason in reasons.items()):
                     missing.append(machine)
                 else:
                     left_out |= reasons
@@ -123,19 +106,17 @@ class FeatureStore:
                 missing.append(machine)
 
         chunks = [
-            _Chunk(number, start, machine["path"].iloc[start : start + _CHUNK].tolist(), self.settings)
+            Chunk(number, start, machine["path"].iloc[start : start + CHUNK].tolist(), self.settings)
             for number, machine in enumerate(missing)
-            for start in range(0, len(machine), _CHUNK)
+            for start in range(0, len(machine), CHUNK)
         ]
         outstanding = Counter(chunk.machine for chunk in chunks)
-        results: dict[int, dict[int, _Extracted]] = {number: {} for number in outstanding}
+        results: dict[int, dict[int, Extracted]] = {number: {} for number in outstanding}
         if missing:
             count = sum(map(len, missing))
             log.info("Extracting log-mel features: %d recordings, %d machine(s).", count, len(missing))
             with tqdm(total=count, desc="features", unit="rec", disable=None, leave=False) as progress:
-                for chunk, extracted in in_parallel(
-                    _extract_chunk, chunks, jobs, scheduler, lost=lambda chunk: (chunk, [])
-                ):
+                for chunk, extracted in extract(chunks, jobs, scheduler, device):
                     results[chunk.machine] |= {chunk.start + place: result for place, result in enumerate(extracted)}
                     progress.update(len(extracted))
                     outstanding[chunk.machine] -= 1
@@ -148,16 +129,16 @@ class FeatureStore:
                             log.error("%s: two processes died while its features were extracted.", name)
         log_left_out(left_out)
 
-    def _save(self, machine: pd.DataFrame, results: dict[int, _Extracted]) -> dict[str, str]:
+    def _save(self, machine: pd.DataFrame, results: dict[int, Extracted]) -> dict[str, str]:
         """Write a machine's pickle; returns the paths and reasons of what is left out of it."""
         rates = Counter(rate for frames, rate in results.values() if frames is not None)
         sample_rate = rates.most_common(1)[0][0] if rates else 0
         frames, left_out = [], {}
-        for number in range(len(machine)):
+        for number, found in enumerate(zip(machine["path"], machine["size"], machine["mtime"], strict=True)):
             recording, fact = results[number]
             if recording is None:
                 left_out[number] = fact
-            elif _has_changed(machine.iloc[number]):
+            elif _has_changed(*found):
                 left_out[number] = "it changed while this command ran"
             elif fact != sample_rate:
                 left_out[number] = f"{fact} Hz, where most recordings of the machine have {sample_rate} Hz"
@@ -182,24 +163,13 @@ class FeatureStore:
         return {machine["path"].iloc[number]: reason for number, reason in left_out.items()}
 
 
-def _has_changed(recording: pd.Series) -> bool:
+def _has_changed(path: str, size: int, mtime: int) -> bool:
     """Tell whether a recording is not any more the file that was found: its features would go by a wrong name."""
     try:
-        status = Path(recording["path"]).stat()
+        status = Path(path).stat()
     except OSError:
         return True
-    return (status.st_size, status.st_mtime_ns) != (recording["size"], recording["mtime"])
-
-
-def _can_be_read_now(path: str, reason: str, channel: int) -> bool:
-    """Tell whether a recording could not be read before and can be now."""
-    if not reason.startswith(UNREADABLE):
-        return False
-    try:
-        read_channel(Path(path), channel)
-    except RecordingError:
-        return False
-    return True
+    return (status.st_size, status.st_mtime_ns) != (size, mtime)
 
 
 def log_left_out(reasons: dict[str, str]) -> None:
@@ -216,16 +186,3 @@ def log_left_out(reasons: dict[str, str]) -> None:
         log.warning("Left out, %s: %s%s.", reason, ", ".join(paths[:_NAMED]), more)
         if more:
             log.debug("Left out, %s: %s.", reason, ", ".join(paths[_NAMED:]))
-
-
-def _extract_chunk(chunk: _Chunk) -> tuple[_Chunk, list[_Extracted]]:
-    results = []
-    for path in chunk.paths:
-        try:
-            signal, sample_rate = read_channel(Path(path), chunk.settings.channel)
-            if len(signal) < chunk.settings.n_fft:
-                raise RecordingError(f"shorter than the {chunk.settings.n_fft} samples of --n_fft")
-            results.append((log_mel(signal, sample_rate, chunk.settings), sample_rate))
-        except RecordingError as error:
-            results.append((None, str(error)))
-    return chunk, results

@@ -10,7 +10,8 @@ import pandas as pd
 
 from mimii import cache
 from mimii.audio import RecordingError, read_channel
-from mimii.features import Features, log_mel
+from mimii.features import Features
+from mimii.logmel import log_mel
 from mimii.models import DETECTORS, create_model
 from mimii.models.base import Detector
 from mimii.recordings import MACHINE, machine_name
