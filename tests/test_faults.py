@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -24,7 +23,7 @@ from conftest import SAMPLE_RATE, Run, place, read_rows, run_here, run_process, 
 
 from mimii.models import DETECTORS
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, mounts and limits are other there")
+resource = pytest.importorskip("resource", reason="signals, mounts and limits are other on Windows")
 
 KEY = ["model", "snr", "machine_type", "machine_id"]
 NUMBERS = ["auc", "pr_auc", "pauc", "num_parameters", "train_files", "eval_files", "skipped_files", "train_samples"]

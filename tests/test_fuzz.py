@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import pickle
-import resource
 import subprocess
 import sys
 import time
@@ -29,6 +28,8 @@ from mimii.models import create_model
 from mimii.recordings import find_recordings
 from mimii.results import ResultsTable
 from mimii.settings import FeatureSettings, TrainingSettings
+
+resource = pytest.importorskip("resource", reason="limits are other on Windows")
 
 HEADER = 64  # [bytes]; half of the damage is done there, where it means most
 BATCH = 100  # recordings that are extracted together
