@@ -19,7 +19,7 @@ from mimii.settings import FeatureSettings
 
 log = logging.getLogger(__name__)
 
-CHUNK = 32  # recordings that a worker is handed at once
+CHUNK = 64  # recordings that a worker is handed at once
 _PROBED = 9  # recordings that are read to see how long that takes
 
 # the frames and the sample rate of a recording, or None and why it can't be used
