@@ -111,6 +111,7 @@ def settings(args: argparse.Namespace) -> argparse.Namespace:
         learning_rate=1e-3,
         channel=0,
         model=["mimii_baseline"],
+        left_out_models=[],
         scope="machine",
         layout="auto",
         **dict.fromkeys(("snr", "machine_type", "machine_id")),

@@ -24,6 +24,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.Parser(description=__doc__.splitlines()[0])
     cli.add_data_options(parser)
     cli.add_model_options(parser, list_models("detection"), SCOPES)
+    cli.add_scoring_options(parser)
     cli.add_feature_options(parser)
     cli.add_training_options(parser)
     cli.add_run_options(parser)
@@ -41,7 +42,10 @@ def run(args: argparse.Namespace) -> int:
     with session(args, detection.COLUMNS) as lab:
         recordings = split_for_detection(lab.recordings)
         pools = lab.usable(make_pools(recordings, args.scope), detection.unusable)
-        tasks = [task for seed in args.seeds for task in lab.make_tasks(detection.DetectionTask, pools, seed)]
+        scoring = {"scoring": tuple(dict.fromkeys(args.scoring)), "score_pooling": args.score_pooling}
+        tasks = [
+            task for seed in args.seeds for task in lab.make_tasks(detection.DetectionTask, pools, seed, **scoring)
+        ]
         is_challenge = (recordings["given_split"] != "").any()
         has_domains = (recordings["domain"] != "").any()
         scores = {"DCASE": partial(detection.challenge_score, has_domains=has_domains)} if is_challenge else {}

@@ -35,6 +35,8 @@ OPTIONS_OF_THE_ISSUE = {
     "output_csv": Path("results/research_results.csv"),
     "scope": "machine",
     "channel": 0,
+    "scoring": ["mse"],
+    "score_pooling": "mean",
     "device": "auto",
     "jobs": None,
 }
@@ -115,6 +117,8 @@ def test_results_go_where_result_dir_says_unless_output_csv_says_otherwise():
         ("--jobs", "0"),
         ("--jobs", "-1"),
         ("--scope", "everything"),
+        ("--scoring", "mae"),
+        ("--score_pooling", "median"),
         ("--device", "tpu"),
         ("--model", "super_ae"),
     ],
@@ -141,6 +145,14 @@ def test_too_few_mel_bands_for_a_model_are_refused_for_that_model_only(capsys):
     assert "8" in line
     assert parse("--model", "conv_ae", "--n_mels", 8).n_mels == 8
     assert parse("--model", "simple_ae", "--n_mels", 7).n_mels == 7
+
+
+def test_windows_without_a_middle_frame_are_refused_for_the_model_that_needs_one(capsys):
+    line = refusal(capsys, "--base_dir", "data", "--model", "simple_ae", "idnn", "--frames", "4")
+    assert "--model idnn needs --frames 3, 5, 7 or another odd number, not 4" in line
+    assert parse("--model", "idnn", "--frames", 3).model == ["idnn"]
+    assert parse("--model", "all", "--frames", 4).model == [name for name in DETECTORS if name != "idnn"]
+    assert parse("--frames", 5).left_out_models == []
 
 
 def test_what_a_user_can_mend_is_one_line_and_status_2(capsys, monkeypatch):
@@ -204,7 +216,13 @@ def test_help_shows_every_option_in_a_group_with_its_default(help_run):
             entries[match[1]] = " ".join(entry.split())
     assert set(entries) >= {"base_dir", *OPTIONS_OF_THE_ISSUE}
     for name, default in OPTIONS_OF_THE_ISSUE.items():
-        shown = {"model": "all", "jobs": "the cores", "output_csv": "research_results.csv", "learning_rate": "0.001"}
+        shown = {
+            "model": "all",
+            "scoring": "mse",
+            "jobs": "the cores",
+            "output_csv": "research_results.csv",
+            "learning_rate": "0.001",
+        }
         if default not in (None, False) or name in shown:
             assert re.search(rf"default: .*{re.escape(str(shown.get(name, default)))}", entries[name]), name
     headings = re.findall(r"^(\w[\w ]*):$", help_run.stdout, re.MULTILINE)

@@ -242,6 +242,90 @@ def test_one_job_and_two_and_another_order_give_the_same_numbers_bit_for_bit(fir
         assert [name for name in files if files[name] != expected[name]] == []
 
 
+# --- ways of scoring
+
+
+def test_another_scoring_adds_its_rows_and_trains_nothing(data, tmp_path, log_lines):
+    options = ["--base_dir", data, "--machine_type", "fan", "--epochs", 2, "--jobs", 1]
+    options += ["--model", "simple_ae", "isolation_forest"]
+    run = run_here(tmp_path / "work", *options)
+    before = run.rows
+    assert set(before[["model", "scoring"]].itertuples(index=False, name=None)) == {
+        ("simple_ae", "mse"),
+        ("isolation_forest", "native"),
+    }
+    models = {path: path.stat().st_mtime_ns for path in (run.directory / "cache" / "research_models").iterdir()}
+    assert run_here(run.directory, *options, "--scoring", "mse", "mahalanobis").status == 0
+    pd.testing.assert_frame_equal(run.rows.iloc[:4], before)
+    added = run.rows.iloc[4:]
+    assert list(added[["model", "scoring"]].itertuples(index=False, name=None)) == [("simple_ae", "mahalanobis")] * 2
+    assert list(added["training_time_sec"]) == list(before["training_time_sec"][:2])
+    assert set(added["num_parameters"] - 42_440) == {64 + 64 * 65 // 2}
+    assert (added["auc"] > 0.9).all()
+    assert added["score_pooling"].tolist() == ["", ""]
+    assert {path: path.stat().st_mtime_ns for path in models} == models
+    assert not [line for line in log_lines if "epoch 1/2" in line]
+
+    again = run_here(run.directory, *options, "--scoring", "mahalanobis", "mse", "mahalanobis")
+    assert len(again.rows) == 6
+    table = [line.split()[:2] for line in again.out.splitlines()]
+    assert [line for line in table if line[:1] == ["simple_ae"]] == [["simple_ae", "mse"], ["simple_ae", "mahalanobis"]]
+    assert max(map(len, again.out.splitlines())) <= 80 or "research_results.csv" in again.out
+
+
+def test_both_scorings_at_once_are_those_of_two_runs(data, tmp_path):
+    options = ["--base_dir", data, "--machine_type", "pump", *FAST]
+    both = run_here(tmp_path / "both", *options, "--scoring", "mse", "mahalanobis").rows
+    assert run_here(tmp_path / "both", *options, "--scoring", "mse", "mahalanobis", "--retrain").status == 0
+    run_here(tmp_path / "one", *options, "--scoring", "mahalanobis")
+    each = run_here(tmp_path / "one", *options).rows.iloc[::-1].reset_index(drop=True)
+    columns = ["scoring", "run_id", *HOW_WELL, "threshold", "threshold_from", "precision", "recall", "f1"]
+    pd.testing.assert_frame_equal(both[columns], each[columns])
+
+
+def test_pooling_of_window_scores_is_another_run_of_the_same_model(data, tmp_path):
+    options = ["--base_dir", data, "--machine_type", "pump", *FAST, "--scoring", "mse", "mahalanobis"]
+    run = run_here(tmp_path / "work", *options)
+    for pooling in ("max", "top10", "mean"):
+        assert run_here(run.directory, *options, "--score_pooling", pooling).status == 0
+    assert run.rows[["scoring", "score_pooling"]].to_numpy().tolist() == [
+        *(["mse", "mean"], ["mahalanobis", ""], ["mse", "max"], ["mse", "top10"]),
+    ]
+    assert len(list((run.directory / "cache" / "research_models").iterdir())) == 1
+    scores = {}
+    for row in run.rows[run.rows["scoring"] == "mse"].itertuples():
+        [path] = (run.directory / "results" / "scores").glob(f"*_{row.run_id}.csv")
+        scores[row.score_pooling] = pd.read_csv(path)["score"]
+    assert (scores["max"] > scores["top10"]).all()
+    assert (scores["top10"] > scores["mean"]).all()
+
+
+def test_the_threshold_follows_from_recordings_for_training_and_decides(data, tmp_path):
+    run = run_here(tmp_path / "work", "--base_dir", data, *COMMAND, "--jobs", 1, "--scope", "type")
+    assert run.status == 0
+    assert set(run.rows.loc[run.rows["model"] == "isolation_forest", "threshold_from"]) == {"left_out"}
+    assert set(run.rows.loc[run.rows["model"] != "isolation_forest", "threshold_from"]) == {"training"}
+    fans = run.rows.query("model == 'vae' and machine_type == 'fan'").set_index("machine_id")
+    assert fans["threshold"].nunique() == 3  # of each machine, and of the pool
+    for row in run.rows.itertuples():
+        [path] = (run.directory / "results" / "scores").glob(f"*_{row.run_id}.csv")
+        table = pd.read_csv(path)
+        is_alarm, is_abnormal = table["score"] > row.threshold, table["label"] == "abnormal"
+        found = (is_alarm & is_abnormal).sum()
+        assert row.recall == pytest.approx(found / is_abnormal.sum())
+        assert row.precision == pytest.approx(found / max(is_alarm.sum(), 1))
+        assert row.f1 == pytest.approx(2 * found / max(is_alarm.sum() + is_abnormal.sum(), 1))
+
+
+def test_of_all_models_those_that_can_not_take_the_windows_are_named_and_left_out(data, tmp_path):
+    options = ["--base_dir", data, "--machine_type", "pump", "--epochs", 1, "--jobs", 1]
+    run = run_here(tmp_path / "work", *options, "--model", "all", "--frames", 4, "--n_mels", 7)
+    assert run.status == 0
+    assert sorted(run.rows["model"]) == sorted(set(DETECTORS) - {"conv_ae", "idnn"})
+    assert run.lines("conv_ae needs --n_mels 8")
+    assert run.lines("idnn needs --frames 3, 5, 7")
+
+
 # --- models, selections, scopes
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from mimii.metrics import detection_metrics
+from mimii.metrics import decision_metrics, detection_metrics
 
 
 def metrics(labels, scores):
@@ -24,6 +24,13 @@ def test_partial_auc_computed_by_hand():
     partial, chance, best = 0.5 * 0.1, 0.1**2 / 2, 0.1
     expected = 0.5 * (1 + (partial - chance) / (best - chance))
     assert metrics([0] * 10 + [1, 1], [*range(1, 11), 11, 0])["pauc"] == pytest.approx(expected)
+
+
+def test_decisions_by_hand():
+    """Of 3 alarms 2 are right, and of 4 abnormal recordings 2 are found; one that is at the threshold is none."""
+    found = decision_metrics(np.array([0, 0, 1, 1, 1, 1], dtype=bool), np.array([1.0, 6, 5, 3, 7, 8]), 5.0)
+    assert found == pytest.approx({"precision": 2 / 3, "recall": 1 / 2, "f1": 2 * (2 / 3 * 1 / 2) / (2 / 3 + 1 / 2)})
+    assert decision_metrics(np.array([False, True]), np.array([1.0, 2.0]), 9.0) == dict.fromkeys(found, 0.0)
 
 
 def test_perfect_scores():

@@ -7,23 +7,26 @@ import pandas as pd
 import pytest
 import torch
 from conftest import SAMPLE_RATE, sound
+from sklearn.covariance import LedoitWolf
 from torch import nn
 
+from mimii import training
 from mimii.cache import CacheError
 from mimii.features import Features
 from mimii.logmel import log_mel
 from mimii.metrics import detection_metrics
-from mimii.models import DETECTORS, autoencoders, create_model
-from mimii.settings import FeatureSettings, TrainingSettings
+from mimii.models import DETECTORS, autoencoders, create_model, scorings
+from mimii.settings import SCORINGS, FeatureSettings, TrainingSettings
 
 torch.set_num_threads(1)  # as the experiments do; the tests themselves run side by side
 
 MODELS = list(DETECTORS)
 NETWORKS = [name for name in MODELS if DETECTORS[name].is_network]
 CLASSICAL = [name for name in MODELS if not DETECTORS[name].is_network]
+WINDOW_MODELS = MODELS
 NAMES_OF_THE_ISSUE = [
     *("simple_ae", "deep_ae", "vae", "conv_ae", "lstm_ae", "attention_ae", "residual_ae", "denoising_ae", "ss_ae"),
-    *("isolation_forest", "one_class_svm"),
+    *("idnn", "isolation_forest", "one_class_svm"),
 ]
 ODD_SHAPES = [(13, 1), (65, 7), (8, 1), (9, 2), (128, 10), (1, 3)]
 SEED = 7
@@ -223,8 +226,8 @@ def test_anomalies_score_higher(name):
 @pytest.mark.parametrize(("n_mels", "frames"), ODD_SHAPES)
 @pytest.mark.parametrize("name", MODELS)
 def test_windows_may_have_any_shape(name, n_mels, frames):
-    if n_mels < DETECTORS[name].min_n_mels:
-        with pytest.raises(ValueError, match=str(n_mels)):
+    if misfit := DETECTORS[name].misfit(n_mels, frames):
+        with pytest.raises(ValueError, match=misfit):
             create_model(name, n_mels=n_mels, frames=frames)
         return
     data = sounds(n_mels, frames)
@@ -234,7 +237,7 @@ def test_windows_may_have_any_shape(name, n_mels, frames):
     assert np.isfinite(scores).all()
     if name in NETWORKS:
         batch = torch.from_numpy(data.evaluation.take(np.arange(3)).gather())
-        assert model.network(batch).shape == batch.shape == (3, frames, n_mels)
+        assert model.network(batch).shape == (3, 1 if name == "idnn" else frames, n_mels)
 
 
 def test_only_the_convolutional_network_has_a_fewest_number_of_bands():
@@ -280,8 +283,104 @@ def test_the_score_is_the_error_of_the_reconstruction(name):
     batch = torch.from_numpy(windows.gather())
     with torch.no_grad():
         standardised = trained.network.standardise(batch)
-        error = (trained.network(batch) - standardised).square().mean(dim=(1, 2))
+        target = standardised[:, 2:3] if name == "idnn" else standardised
+        error = (trained.network(batch) - target).square().mean(dim=(1, 2))
     assert np.allclose(trained.score_windows(windows), error.numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_mahalanobis_score_is_the_distance_of_the_mean_residual(name):
+    """Against the residuals of every window at once, and scikit-learn's estimator and distance."""
+    trained, _ = fitted(name)
+
+    def mean_residuals(windows):
+        with torch.no_grad():
+            x = trained.network.standardise(torch.from_numpy(windows.gather()))
+            residual = (x[:, 2:3] if name == "idnn" else x) - trained.network(torch.from_numpy(windows.gather()))
+        vectors = residual.mean(dim=1).double().numpy()
+        return np.stack([vectors[windows.recording == number].mean(axis=0) for number in np.unique(windows.recording)])
+
+    normal = np.concatenate([mean_residuals(sounds().train), mean_residuals(sounds().validation)])
+    assert len(normal) == 12
+    scale = normal.std(axis=0)
+    estimate = LedoitWolf().fit(normal / scale)
+    estimate.covariance_ += 1e-3 * np.trace(estimate.covariance_) / 64 * np.eye(64)
+    estimate.precision_ = np.linalg.inv(estimate.covariance_)
+    expected = estimate.mahalanobis(mean_residuals(sounds().evaluation) / scale)
+    numbers, scores = trained.score_recordings(sounds().evaluation, "mahalanobis")
+    assert list(numbers) == list(range(12, 20))
+    assert np.allclose(scores, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_both_scorings_tell_anomalies_and_survive_the_file(name, tmp_path):
+    trained, _ = fitted(name)
+    trained.save(tmp_path / "model.pt", {})
+    loaded = create_model(name)
+    loaded.load(tmp_path / "model.pt")
+    for scoring in SCORINGS:
+        _, scores = trained.score_recordings(sounds().evaluation, scoring)
+        assert detection_metrics(sounds().is_abnormal, scores)["auc"] == 1
+        assert np.array_equal(loaded.score_recordings(sounds().evaluation, scoring)[1], scores)
+    more = trained.count_parameters("mahalanobis") - trained.count_parameters("mse")
+    assert more == loaded.count_parameters("mahalanobis") - loaded.num_parameters == 64 + 64 * 65 // 2
+
+
+def test_a_scoring_that_there_is_not_is_refused_with_those_that_there_are():
+    with pytest.raises(ValueError, match=r"cosine.*mse, mahalanobis"):
+        fitted("simple_ae")[0].score_recordings(sounds().evaluation, "cosine")
+
+
+def test_mean_residuals_are_summed_in_blocks(monkeypatch):
+    trained, _ = fitted("simple_ae")
+    whole = trained.mean_residuals(sounds().evaluation)[1]
+    monkeypatch.setattr(training, "_SCORING_BATCH", 7)
+    assert np.allclose(trained.mean_residuals(sounds().evaluation)[1], whole, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", WINDOW_MODELS)
+def test_a_recording_has_the_pooled_score_of_its_windows(name):
+    model, _ = fitted(name)
+    scores, windows = model.score_windows(sounds().evaluation), sounds().evaluation
+    [scoring] = scorings(name, ["mse"])
+    # of the 15 windows of a recording a tenth is one and a half, which is rounded
+    for pooling, pool in (("mean", np.mean), ("max", np.max), ("top10", lambda own: np.sort(own)[-2:].mean())):
+        numbers, pooled = model.score_recordings(windows, scoring, pooling)
+        assert np.allclose(pooled, [pool(scores[windows.recording == number]) for number in numbers])
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_scores_of_normal_recordings_are_of_models_that_did_not_learn_from_them(name):
+    model, _ = fitted(name)
+    before = scores_of(model)
+    normal = model.score_normal(sounds().train, None, settings_for(), seed=SEED)
+    assert list(normal.numbers) == list(range(10))
+    assert normal.source == "left_out"
+    number = np.arange(10)
+    other = create_model(name)
+    is_out = np.isin(sounds().train.recording, number[number % 5 == 3])
+    other.fit(sounds().train.take(np.flatnonzero(~is_out)), None, settings_for(), seed=SEED)
+    _, expected = other.score_recordings(sounds().train.take(np.flatnonzero(is_out)))
+    assert np.array_equal(normal.scores[[3, 8]], expected)
+    assert np.array_equal(scores_of(model), before)
+
+
+@pytest.mark.parametrize("scoring", SCORINGS)
+def test_validation_recordings_are_the_normal_ones_where_there_are_enough(scoring, monkeypatch):
+    model, _ = fitted("simple_ae")
+    few = model.score_normal(sounds().train, sounds().validation, settings_for(), seed=SEED, scoring=scoring)
+    assert (few.source, list(few.numbers)) == ("training", list(range(12)))
+    monkeypatch.setattr("mimii.models.network.ENOUGH", 2)
+    enough = model.score_normal(sounds().train, sounds().validation, settings_for(), seed=SEED, scoring=scoring)
+    assert (enough.source, list(enough.numbers)) == ("left_out", [10, 11])
+    assert np.array_equal(enough.scores, few.scores[10:])
+    if scoring == "mse":
+        assert np.array_equal(enough.scores, model.score_recordings(sounds().validation, "mse")[1])
+    else:  # the distance from the residuals of others
+        assert (few.scores > model.score_recordings(sounds().train, scoring)[1].max()).mean() > 0.5
+    alone = model.score_normal(sounds().train.take(np.arange(3)), None, settings_for(), seed=SEED, scoring=scoring)
+    assert np.isfinite(alone.scores).all()
+    assert len(alone.scores) == 1
 
 
 def test_an_unknown_model_is_refused_with_those_that_there_are():
@@ -290,6 +389,27 @@ def test_an_unknown_model_is_refused_with_those_that_there_are():
 
 
 # --- single ones
+
+
+def test_idnn_predicts_the_middle_frame_and_does_not_look_at_it():
+    new, windows = network("idnn").eval(), some_windows()
+    assert linear_widths(new) == [4 * 64, 64, 32, 16, 32, 64, 64]
+    changed = windows.clone()
+    changed[:, 2] += 100
+    with torch.no_grad():
+        assert torch.equal(new(changed), new(windows))
+        assert torch.equal(new.target(windows), windows[:, 2:3])
+        assert (new.score(changed) > new.score(windows)).all()
+        for place in (0, 1, 3, 4):
+            changed = windows.clone()
+            changed[:, place] += 100
+            assert not torch.allclose(new(changed), new(windows))
+
+
+@pytest.mark.parametrize("frames", [1, 2, 4, 10])
+def test_idnn_needs_a_middle_frame(frames):
+    with pytest.raises(ValueError, match=f"idnn needs frames 3, 5, 7 or another odd number, not {frames}"):
+        create_model("idnn", frames=frames)
 
 
 def test_simple_ae_is_dense_64_8_64_of_42440_parameters():

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mimii.efficiency import measure_inference
 from mimii.errors import TaskError
 from mimii.features import Features, Windows
 from mimii.metrics import classification_metrics
@@ -89,9 +90,14 @@ class ClassificationTask(Task):
             device=self.device,
         )
 
-    def apply(self, model: Classifier, windows: Windows) -> np.ndarray:
-        """Probabilities: np.ndarray [shape=(n_windows, num_classes)]."""
-        return model.predict_proba(windows)
+    def apply(self, model: Classifier, windows: Windows, scoring: str) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities of each recording: the mean of those of its windows."""
+        return windows.mean_by_recording(model.predict_proba(windows))
+
+    def measure(self, model: Classifier, windows: Windows, scoring: str) -> dict[str, Any]:
+        """Parameters, and the time to classify a window."""
+        inference = measure_inference(model.predict_proba, windows, self.settings.batch_size)
+        return {"num_parameters": model.num_parameters, **inference}
 
     def targets(self, recordings: pd.DataFrame) -> np.ndarray:
         """Number of each recording's class."""
@@ -103,7 +109,9 @@ class ClassificationTask(Task):
         there = class_names(recordings, self.classification_type).nunique()
         return there == (1 if self._is_one_class(key) else len(self.classes))
 
-    def evaluate(self, recordings: pd.DataFrame, outputs: np.ndarray, key: tuple[str, str, str]) -> Judgement:
+    def evaluate(
+        self, recordings: pd.DataFrame, outputs: np.ndarray, key: tuple[str, str, str], reference: None
+    ) -> Judgement:
         """Judge the mean probabilities of recordings.
 
         Where machines are told apart, a row of one machine has the share of its recordings that were recognised;

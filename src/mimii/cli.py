@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mimii.errors import UserError
 from mimii.models import REGISTRY
-from mimii.settings import FeatureSettings, TrainingSettings
+from mimii.settings import SCORE_POOLINGS, SCORINGS, FeatureSettings, TrainingSettings
 
 JOBS_PER_GPU = 4  # small networks leave a GPU idle most of the time, but each process takes memory there
 
@@ -19,6 +19,8 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Shows the defaults that there are."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
+        if isinstance(action.default, list):
+            return f"{action.help} (default: {' '.join(action.default)})"
         return (
             super()._get_help_string(action)
             if action.default is not None and action.default is not False
@@ -96,6 +98,27 @@ def add_model_options(parser: Parser, models: Sequence[str], scopes: dict[str, s
         choices=list(scopes),
         default=next(iter(scopes)),
         help="one model for " + "; ".join(f"{name}: {what}" for name, what in scopes.items()),
+    )
+
+
+def add_scoring_options(parser: Parser) -> None:
+    """How a recording gets its score."""
+    group = parser.add_argument_group("scoring")
+    group.add_argument(
+        "--scoring",
+        nargs="+",
+        choices=SCORINGS,
+        default=[SCORINGS[0]],
+        metavar="SCORING",
+        help="of models that reconstruct, one or both: mse, the mean squared error; mahalanobis, the distance of the "
+        "recording's mean error from those of the training recordings",
+    )
+    group.add_argument(
+        "--score_pooling",
+        choices=SCORE_POOLINGS,
+        default=SCORE_POOLINGS[0],
+        help="score of a recording from those of its windows: their mean, the highest, or the mean of the highest "
+        "tenth",
     )
 
 
@@ -179,10 +202,13 @@ def add_output_options(parser: Parser, pickle_dir: str, model_dir: str, output_c
 
 def checked(parser: Parser, args: argparse.Namespace) -> argparse.Namespace:
     """Fill in what follows from other options, and end the script where options don't fit together."""
-    args.model = args.all_models if "all" in args.model else list(dict.fromkeys(args.model))
-    for name in args.model:
-        if args.n_mels < REGISTRY[name].min_n_mels:
-            parser.error(f"--model {name} needs --n_mels {REGISTRY[name].min_n_mels} or more, not {args.n_mels}")
+    wants_all = "all" in args.model
+    names = args.all_models if wants_all else dict.fromkeys(args.model)
+    misfits = {name: REGISTRY[name].misfit(args.n_mels, args.frames) for name in names}
+    args.model = [name for name, misfit in misfits.items() if not misfit]
+    args.left_out_models = [f"{name} needs --{misfit}" for name, misfit in misfits.items() if misfit]
+    if args.left_out_models and not (wants_all and args.model):
+        parser.error(f"--model {args.left_out_models[0]}")
     args.output_csv = args.output_csv or args.result_dir / args.default_csv
     args.seeds = list(dict.fromkeys(args.seeds or [args.seed]))
     if problem := more_bands_than_bins(args.n_mels, args.n_fft):

@@ -1,32 +1,75 @@
 """Anomaly detection: models learn from normal recordings alone, by the protocol of the MIMII paper."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mimii.features import Windows
-from mimii.metrics import detection_metrics
-from mimii.models import create_model
+from mimii.efficiency import measure_inference
+from mimii.features import Features, Windows
+from mimii.metrics import decision_metrics, detection_metrics
+from mimii.models import create_model, scorings
 from mimii.models.base import Detector
-from mimii.recordings import LABELS, UNLABELLED
-from mimii.tasks import COST, HOW, WHAT, Judgement, Pool, Task, describe
+from mimii.recordings import LABELS, MACHINE, UNLABELLED
+from mimii.scoring import gamma_threshold
+from mimii.tasks import ALL, COST, HOW, WHAT, Judgement, Pool, Task, derive_seed, describe
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DetectionTask(Task):
-    """One detector for one pool of machines; see `mimii.tasks.Task`."""
+    """One detector for one pool of machines; see `mimii.tasks.Task`.
+
+    Attributes
+    ----------
+    scoring : tuple of str
+        Of `mimii.settings.SCORINGS`; a detector that does not reconstruct has one way of its own instead.
+    score_pooling : str
+        How the scores of windows become that of a recording; see `mimii.scoring.pool_scores`.
+    """
 
     metrics = ["auc", "pr_auc", "pauc", "auc_source", "auc_target"]  # noqa: RUF012 (a ClassVar, says the base class)
+    protocol = 4
+
+    scoring: tuple[str, ...] = ("mse",)
+    score_pooling: str = "mean"
+
+    def __post_init__(self):
+        object.__setattr__(self, "scoring", tuple(scorings(self.model, self.scoring)))  # the class is frozen
 
     def create_model(self) -> Detector:
         """Make the detector."""
         n_mels, frames = self.store.settings.n_mels, self.settings.frames
         return create_model(self.model, n_mels=n_mels, frames=frames, device=self.device)
 
-    def apply(self, model: Detector, windows: Windows) -> np.ndarray:
-        """Anomaly scores: np.ndarray [shape=(n_windows,)]."""
-        return model.score_windows(windows)
+    def apply(self, model: Detector, windows: Windows, scoring: str) -> tuple[np.ndarray, np.ndarray]:
+        """Anomaly scores: np.ndarray [shape=(n_recordings,)]."""
+        return model.score_recordings(windows, scoring, self.score_pooling)
+
+    def measure(self, model: Detector, windows: Windows, scoring: str) -> dict[str, Any]:
+        """Parameters, and the time to score a window."""
+        score = partial(model.score_recordings, scoring=scoring) if scoring == "mahalanobis" else model.score_windows
+        inference = measure_inference(score, windows, self.settings.batch_size)
+        return {"num_parameters": model.count_parameters(scoring), **inference}
+
+    def scoring_facts(self, scoring: str) -> dict[str, Any]:
+        """The way of scoring, and how windows are pooled where they have scores."""
+        return {"scoring": scoring, "score_pooling": "" if scoring == "mahalanobis" else self.score_pooling}
+
+    def reference(self, model: Detector, features: Features, scoring: str) -> pd.DataFrame:
+        """Scores of recordings for training, of which machine they are, and where the scores are from."""
+        windows, validation = self.training_windows(features)
+        normal = model.score_normal(
+            windows,
+            validation if len(validation) else None,
+            self.settings,
+            seed=derive_seed(self.settings.seed, self.model),
+            scoring=scoring,
+            pooling=self.score_pooling,
+        )
+        machines = features.recordings[MACHINE].iloc[normal.numbers]
+        return machines.assign(score=normal.scores, source=normal.source)
 
     def targets(self, recordings: pd.DataFrame) -> None:
         """Detectors learn without labels."""
@@ -37,18 +80,35 @@ class DetectionTask(Task):
         labels = set(recordings["label"])
         return labels.issuperset(LABELS) or UNLABELLED in labels
 
-    def evaluate(self, recordings: pd.DataFrame, outputs: np.ndarray, key: tuple[str, str, str]) -> Judgement:
-        """Judge the anomaly scores of recordings; those without a label are left out of the metrics."""
+    def evaluate(
+        self, recordings: pd.DataFrame, outputs: np.ndarray, key: tuple[str, str, str], reference: pd.DataFrame
+    ) -> Judgement:
+        """Judge the anomaly scores of recordings; those without a label are left out of the metrics.
+
+        The threshold is the machine's own, from its recordings for training; of a machine that has none, whose
+        pool's others were learnt from, it is that of the pool.
+        """
         labelled = (recordings["label"] != UNLABELLED).to_numpy()
         known = recordings[labelled]
+        is_own = np.logical_and.reduce([reference[c].isin([k]) | (k == ALL) for c, k in zip(MACHINE, key, strict=True)])
+        own = reference[is_own] if is_own.any() else reference
         metrics = dict.fromkeys(self.metrics, np.nan)
+        metrics |= {"threshold": gamma_threshold(own["score"].to_numpy()), "threshold_from": own["source"].iloc[0]}
         if known["label"].nunique() == 2:
             is_abnormal = (known["label"] == "abnormal").to_numpy()
             metrics |= detection_metrics(is_abnormal, outputs[labelled], known["domain"].to_numpy())
+            metrics |= decision_metrics(is_abnormal, outputs[labelled], metrics["threshold"])
         return Judgement(metrics, {"": describe(recordings, score=outputs)})
 
 
-COLUMNS = [*WHAT, *DetectionTask.metrics, *COST, *HOW]
+COLUMNS = [
+    *(WHAT[0], "scoring", *WHAT[1:]),
+    *DetectionTask.metrics,
+    *("threshold", "threshold_from", "precision", "recall", "f1"),
+    *COST,
+    "score_pooling",
+    *HOW,
+]
 
 
 def unusable(pool: Pool) -> str:

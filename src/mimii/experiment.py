@@ -70,6 +70,8 @@ class Session:
             _check_writable(directory)
         self.args = args
         self._warned: set[str] = set()
+        for reason in args.left_out_models:
+            self.warn(f"Left out of all models: {reason}.")
         self.console = console
         self.recordings = select(
             find_recordings(args.base_dir, args.layout),
@@ -147,11 +149,10 @@ class Session:
         int
             Exit status: 0 where every task has its rows.
         """
-        wanted = {task: [evaluation.run_id for evaluation in task.evaluations()] for task in tasks}
-        self.wanted = {run_id for run_ids in wanted.values() for run_id in run_ids}
-        done = self.table.run_ids()
-        # a task's rows are written at once; that of a machine without usable recordings never comes
-        pending = [task for task in tasks if self.args.retrain or done.isdisjoint(wanted[task])]
+        wanted = {task: task.evaluations() for task in tasks}
+        self.wanted = {evaluation.run_id for evaluations in wanted.values() for evaluation in evaluations}
+        done = set() if self.args.retrain else self.table.run_ids()
+        pending = [rest for task in tasks if (rest := task.remaining(wanted[task], done))]
         if count := len(tasks) - len(pending):
             log.info("Done before, not done again: %d of %d (--retrain does them again).", count, len(tasks))
         failed = []
@@ -273,13 +274,16 @@ class Summary:
         wanted = rows[is_pool if self.unit == "pools" else ~is_pool]
         wanted = wanted if len(wanted) else rows
         lines = []
-        for model in [name for name in REGISTRY if name in set(wanted["model"])]:
-            own = wanted[wanted["model"] == model]
+        # a detector may have been scored in several ways; other tables have no such column
+        what = [name for name in ("model", "scoring") if name in wanted]
+        order = {name: number for number, name in enumerate(REGISTRY)}
+        groups = wanted.groupby(what, sort=False)
+        for key, own in sorted(groups, key=lambda group: order[group[0][0]]):
             means = {
                 heading: f"{own[column].mean():,.{self._decimals.get(column, 3)}f}"
                 for column, heading in self.columns.items()
             }
             scores = {heading: f"{score(own):.3f}" for heading, score in self.scores.items()}
-            lines.append({"model": model, self.unit: len(own), **scores, **means})
+            lines.append({**dict(zip(what, key, strict=True)), self.unit: len(own), **scores, **means})
         text = pd.DataFrame(lines).to_string(index=False).splitlines()
         return "\n".join([text[0], "-" * len(text[0]), *text[1:]])

@@ -44,6 +44,29 @@ def detection_metrics(
     return metrics
 
 
+def decision_metrics(is_abnormal: np.ndarray, scores: np.ndarray, threshold: float) -> dict[str, float]:
+    """How good the decision is that recordings above a threshold are abnormal.
+
+    Parameters
+    ----------
+    is_abnormal : np.ndarray [shape=(n,), dtype=bool]
+    scores : np.ndarray [shape=(n,)]
+    threshold : float
+
+    Returns
+    -------
+    dict
+        ``precision``: which share of the alarms was right; ``recall``: which share of the abnormal recordings was
+        found; ``f1``: their harmonic mean. Each is 0 where nothing was found.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        is_abnormal, scores > threshold, average="binary", zero_division=0
+    )
+    return {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
+
+
 def classification_metrics(targets: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """Metrics of predicted classes; the prediction is the most probable class.
 

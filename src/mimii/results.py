@@ -27,7 +27,8 @@ def timestamp() -> str:
 
 # columns that hold texts, however much one may look like a number or like nothing; the others hold numbers
 _TEXTS = {
-    *("model", "snr", "machine_type", "machine_id", "dataset_scope", "classification_type", "class_weight"),
+    *("model", "scoring", "snr", "machine_type", "machine_id", "dataset_scope", "threshold_from", "score_pooling"),
+    *("classification_type", "class_weight"),
     *("variant", "device", "device_name", "torch_version", "run_id", "timestamp"),
 }
 

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+# how the windows of a recording become its score, by a detector that reconstructs; others know a way of their own
+SCORINGS = ("mse", "mahalanobis")
+NATIVE = "native"
+SCORE_POOLINGS = ("mean", "max", "top10")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSettings:

@@ -4,8 +4,7 @@ import hashlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mimii import cache
-from mimii.efficiency import MB, Occupancy, PeakMemory, device_name, measure_inference
+from mimii.efficiency import MB, Occupancy, PeakMemory, device_name
 from mimii.errors import TaskError
 from mimii.feature_store import FeatureStore, log_left_out
 from mimii.features import Features, Windows
@@ -25,7 +24,6 @@ from mimii.settings import TrainingSettings
 
 log = logging.getLogger(__name__)
 
-PROTOCOL = 3  # raise it when a change of the code changes the numbers: what was done before is then done again
 ALL = "all"  # stands for the SNR, type or ID of a pool of machines
 
 # columns of the results tables, in this order: what the row is about, how well it does, at what cost, how it was made
@@ -96,11 +94,14 @@ class Evaluation:
         SNR, type and ID of a machine, or of a pool.
     recordings : pd.DataFrame
         Those that are evaluated.
+    scoring : str
+        How the model's output became that for a recording; empty where there is only one way.
     """
 
     run_id: str
     key: tuple[str, str, str]
     recordings: pd.DataFrame
+    scoring: str = ""
 
 
 @dataclass
@@ -159,9 +160,13 @@ class Task(ABC):
         How many tasks run side by side; it goes into the row.
     retrain : bool
         Train even where the trained model is in ``model_dir``.
+    scoring : tuple of str
+        The ways in which the model's output becomes that for a recording, each of which gives rows of its own; where
+        there is one way it has no name.
     """
 
     metrics: ClassVar[list[str]]  # columns of the results table
+    protocol: ClassVar[int] = 3  # raise it when a change of the code changes the numbers: all is then done again
 
     model: str
     scope: str
@@ -172,6 +177,7 @@ class Task(ABC):
     device: str
     jobs: int
     retrain: bool
+    scoring: tuple[str, ...] = ("",)
 
     # --- what differs between detection and classification
 
@@ -180,8 +186,19 @@ class Task(ABC):
         """Make the model, not yet fitted."""
 
     @abstractmethod
-    def apply(self, model: Model, windows: Windows) -> np.ndarray:
-        """The model's output for each window: np.ndarray [shape=(n_windows, ...)]."""
+    def apply(self, model: Model, windows: Windows, scoring: str) -> tuple[np.ndarray, np.ndarray]:
+        """The model's output for each recording.
+
+        Returns
+        -------
+        numbers : np.ndarray [shape=(n,), dtype=int64]
+            The recordings that have windows, ascending.
+        outputs : np.ndarray [shape=(n, ...)]
+        """
+
+    @abstractmethod
+    def measure(self, model: Model, windows: Windows, scoring: str) -> dict[str, Any]:
+        """What the model costs where it is used: its parameters, latency and throughput, as columns."""
 
     @abstractmethod
     def targets(self, recordings: pd.DataFrame) -> np.ndarray | None:
@@ -192,17 +209,25 @@ class Task(ABC):
         """Tell whether the metrics of a machine or pool exist on these recordings."""
 
     @abstractmethod
-    def evaluate(self, recordings: pd.DataFrame, outputs: np.ndarray, key: tuple[str, str, str]) -> "Judgement":
+    def evaluate(
+        self, recordings: pd.DataFrame, outputs: np.ndarray, key: tuple[str, str, str], reference: Any
+    ) -> "Judgement":
         """Judge the outputs for the recordings of a machine or pool.
 
         Parameters
         ----------
         recordings : pd.DataFrame [n rows]
         outputs : np.ndarray [shape=(n, ...)]
-            For each recording the mean of the model's outputs for its windows.
+            The model's output for each recording.
         key : tuple of str
             SNR, type and ID.
+        reference : Any
+            What `reference` gave.
         """
+
+    def reference(self, model: Model, features: Features, scoring: str) -> Any:
+        """What the model's outputs are compared with, from the recordings for training; None where with nothing."""
+        return
 
     # --- what is the same
 
@@ -220,7 +245,7 @@ class Task(ABC):
         """All that the trained model depends on."""
         recordings = self.pool.recordings
         return {
-            "protocol": PROTOCOL,
+            "protocol": self.protocol,
             "model": self.model,
             "scope": self.scope,
             "features": asdict(self.store.settings),
@@ -247,13 +272,20 @@ class Task(ABC):
         """What a kind of task adds to its rows."""
         return {}
 
+    def scoring_facts(self, scoring: str) -> dict[str, Any]:
+        """What a way of scoring adds to its rows; another such fact is another run, of the same trained model."""
+        return {}
+
     def model_path(self) -> Path:
         """Where the trained model is kept."""
         name = f"{self.model}_{cache.file_name(self.pool.name)}_{cache.digest(self.training_facts())}"
         return self.model_dir / (name + (".pt" if self.epochs else ".skops"))
 
     def evaluations(self) -> list[Evaluation]:
-        """The rows that the task gives: one a machine that can be evaluated and, for a pool of several, its own."""
+        """The rows that the task gives: one a machine that can be evaluated and, for a pool of several, its own.
+
+        And that for each way of scoring.
+        """
         facts = self.training_facts()
         groups = [(tuple(machine[MACHINE].iloc[0]), machine) for machine in self.pool.machines]
         if self.scope != "machine":
@@ -262,8 +294,28 @@ class Task(ABC):
         for key, group in groups:
             chosen = group[group["split"] == "eval"]
             if self.can_evaluate(chosen, key):
-                evaluations.append(Evaluation(cache.digest([facts, key, fingerprint(chosen)]), key, chosen))
+                clips = fingerprint(chosen)
+                for scoring in self.scoring:
+                    run_id = cache.digest([facts, key, clips, *filter(None, [self.scoring_facts(scoring)])])
+                    evaluations.append(Evaluation(run_id, key, chosen, scoring))
         return evaluations
+
+    def remaining(self, evaluations: Sequence[Evaluation], done: set[str]) -> "Task | None":
+        """What of the task is still to be done: all, or the ways of scoring that have no row; None where nothing is.
+
+        The rows of a way are written at once, and that of a machine without usable recordings never comes: so one
+        of them says that it is done.
+
+        Parameters
+        ----------
+        evaluations : sequence of Evaluation
+            What `evaluations` gave.
+        done : set of str
+            Every ``run_id`` that has a row.
+        """
+        ways_done = {evaluation.scoring for evaluation in evaluations if evaluation.run_id in done}
+        missing = tuple(scoring for scoring in self.scoring if scoring not in ways_done)
+        return replace(self, scoring=missing) if missing else None
 
     def run(self) -> Outcome:
         """Train or load the model, apply it to the recordings for evaluation, measure its cost.
@@ -280,19 +332,18 @@ class Task(ABC):
             windows = features.windows(self.settings.frames, (features.recordings["split"] == "eval").to_numpy())
             if not len(windows):
                 raise TaskError("no recording for evaluation could be used")
-            numbers, means = windows.mean_by_recording(self.apply(model, windows))
-        if not np.isfinite(means).all():
-            raise TaskError("the model's outputs are not finite")
+            outputs = {scoring: self.apply(model, windows, scoring) for scoring in self.scoring}
+            if not all(np.isfinite(values).all() for _, values in outputs.values()):
+                raise TaskError("the model's outputs are not finite")
+            references = {scoring: self.reference(model, features, scoring) for scoring in self.scoring}
         with occupancy.alone():
-            inference = measure_inference(partial(self.apply, model), windows, self.settings.batch_size)
+            costs = {scoring: self.measure(model, windows, scoring) for scoring in self.scoring}
 
         common = {
             "model": self.model,
             "dataset_scope": self.scope,
             **{name: facts[name] for name in ("training_time_sec", "memory_usage_mb", "peak_ram_mb")},
             "model_size_mb": self.model_path().stat().st_size / MB,
-            "num_parameters": model.num_parameters,
-            **inference,
             **self.row_facts(),
             **asdict(self.store.settings),
             **asdict(self.settings),
@@ -301,18 +352,23 @@ class Task(ABC):
             "variant": model.variant,
             "device": self.device.partition(":")[0],
         }
-        evaluated = features.recordings.iloc[numbers].reset_index(drop=True)
         outcome = Outcome(self.name)
         for evaluation in self.evaluations():
+            numbers, values = outputs[evaluation.scoring]
+            evaluated = features.recordings.iloc[numbers].reset_index(drop=True)
             is_in = evaluated["path"].isin(evaluation.recordings["path"]).to_numpy()
             recordings = evaluated[is_in]
             if not self.can_evaluate(recordings, evaluation.key):
-                log.warning("%s can't be evaluated with the recordings that are left.", machine_name(evaluation.key))
+                if evaluation.scoring == self.scoring[0]:
+                    machine = machine_name(evaluation.key)
+                    log.warning("%s can't be evaluated with the recordings that are left.", machine)
                 continue
-            judgement = self.evaluate(recordings, means[is_in], evaluation.key)
+            judgement = self.evaluate(recordings, values[is_in], evaluation.key, references[evaluation.scoring])
             outcome.rows.append(
                 {
                     **common,
+                    **costs[evaluation.scoring],
+                    **self.scoring_facts(evaluation.scoring),
                     **dict(zip(MACHINE, evaluation.key, strict=True)),
                     **judgement.metrics,
                     "eval_files": len(recordings),
@@ -327,9 +383,11 @@ class Task(ABC):
                 outcome.files[Path("history") / f"{stem}.csv"] = _history_table(facts)
         if not outcome.rows:
             raise TaskError("no machine of it can be evaluated")
-        row = outcome.rows[-1]  # the machine's or, of several, the pool's
-        figures = ", ".join(f"{name} {row[name]:.3f}" for name in self.metrics[:2])
-        outcome.message = f"{figures}, trained in {row['training_time_sec']:.1f} s"
+        rows = outcome.rows[-len(self.scoring) :]  # the machine's or, of several, the pool's
+        figures = [", ".join(f"{name} {row[name]:.3f}" for name in self.metrics[:2]) for row in rows]
+        if len(rows) > 1:
+            figures = [f"{scoring}: {text}" for scoring, text in zip(self.scoring, figures, strict=True)]
+        outcome.message = f"{'; '.join(figures)}; trained in {facts['training_time_sec']:.1f} s"
         return outcome
 
     def _load_features(self) -> Features:

@@ -258,3 +258,48 @@ def apply(
     network.eval()
     resident = ResidentWindows(windows, device)
     return torch.cat([function(resident.batch(chosen)) for chosen in _slices(len(windows))]).cpu().numpy()
+
+
+@torch.inference_mode()
+def mean_by_recording(
+    network: torch.nn.Module,
+    function: Callable[[torch.Tensor], torch.Tensor],
+    windows: Windows,
+    device: str = "cpu",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over each recording's windows of what a network's function gives for them.
+
+    The sums are kept, not what they are made of: a vector for each window of a thousand recordings takes as much
+    memory as their frames.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Is set to evaluation.
+    function : callable
+        Of the network: (B, frames, n_mels) -> (B, D).
+    windows : Windows
+        At least one.
+    device : str
+        Where the network is.
+
+    Returns
+    -------
+    numbers : np.ndarray [shape=(n,), dtype=int64]
+        The recordings that have windows, ascending.
+    means : np.ndarray [shape=(n, D), dtype=float64]
+    """
+    network.eval()
+    resident = ResidentWindows(windows, device)
+    numbers, places, counts = np.unique(windows.recording, return_inverse=True, return_counts=True)
+    parts = []
+    for chosen in _slices(len(windows)):
+        values = function(resident.batch(chosen))  # (B, D)
+        # a block has the windows of a few recordings: summed in float32 there, and in float64 over the blocks
+        here, own = np.unique(places[chosen], return_inverse=True)
+        sums = values.new_zeros(len(here), values.shape[1]).index_add_(0, torch.from_numpy(own).to(device), values)
+        parts.append((here, sums.cpu().numpy()))
+    total = np.zeros((len(numbers), parts[0][1].shape[1]))
+    for here, sums in parts:
+        total[here] += sums
+    return numbers, total / counts[:, None]

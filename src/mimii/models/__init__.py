@@ -4,8 +4,11 @@ A new model is one class in this package and one line here; the ``--model`` choi
 follow.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from mimii.settings import NATIVE
 
 if TYPE_CHECKING:
     from mimii.models.base import Model
@@ -23,15 +26,27 @@ class Entry:
         A few words for tables.
     min_n_mels : int
         The fewest mel bands that it can take.
+    needs_middle : bool
+        Its windows must have a frame in the middle and others around it.
     is_network : bool
-        A `mimii.models.network.Network`, trained in epochs on any device; the others are models of their own.
+        A `mimii.models.network.Network`, trained in epochs on any device; the others are models of their own. A
+        detector that is a network reconstructs its windows.
     """
 
     module: str
     name: str
     summary: str
     min_n_mels: int = 1
+    needs_middle: bool = False
     is_network: bool = True
+
+    def misfit(self, n_mels: int, frames: int) -> str:
+        """What it needs instead of windows of this shape; empty where it can take them."""
+        if n_mels < self.min_n_mels:
+            return f"n_mels {self.min_n_mels} or more, not {n_mels}"
+        if self.needs_middle and (frames < 3 or frames % 2 == 0):
+            return f"frames 3, 5, 7 or another odd number, not {frames}"
+        return ""
 
 
 DETECTORS = {
@@ -44,6 +59,7 @@ DETECTORS = {
     "residual_ae": Entry("autoencoders", "ResidualAE", "dense residual blocks"),
     "denoising_ae": Entry("autoencoders", "DenoisingAE", "noise and dropout while training"),
     "ss_ae": Entry("autoencoders", "SpectralShapeAE", "spectral shape on a small shared basis"),
+    "idnn": Entry("autoencoders", "IDNN", "the middle frame from the others, dense", needs_middle=True),
     "isolation_forest": Entry("classical", "IsolationForestDetector", "scikit-learn, 100 trees", is_network=False),
     "one_class_svm": Entry("classical", "OneClassSVMDetector", "scikit-learn, RBF kernel", is_network=False),
 }
@@ -71,6 +87,11 @@ REGISTRY = DETECTORS | CLASSIFIERS | BASELINES
 def list_models(task: str) -> list[str]:
     """Names of the models for a task, ``detection`` or ``classification``, in the order of tables."""
     return list({"detection": DETECTORS, "classification": CLASSIFIERS}[task])
+
+
+def scorings(name: str, wanted: Sequence[str]) -> list[str]:
+    """The ways in which a detector scores recordings: as wanted where it reconstructs, else its own."""
+    return list(wanted) if REGISTRY[name].is_network else [NATIVE]
 
 
 def create_model(
@@ -107,8 +128,8 @@ def create_model(
     if name not in REGISTRY:
         raise ValueError(f"unknown model {name!r}; there are {', '.join(REGISTRY)}")
     entry = REGISTRY[name]
-    if n_mels < entry.min_n_mels:
-        raise ValueError(f"{name} needs n_mels >= {entry.min_n_mels}, not {n_mels}")
+    if misfit := entry.misfit(n_mels, frames):
+        raise ValueError(f"{name} needs {misfit}")
     model_class = getattr(importlib.import_module(f"mimii.models.{entry.module}"), entry.name)
     shape = (name, n_mels, frames, device)
     classes = {"num_classes": num_classes, "balanced": balanced} if name in CLASSIFIERS else {}

@@ -1,7 +1,7 @@
 """Autoencoders: they learn to reconstruct normal windows, and score with the error of the reconstruction.
 
 Each takes ``n_mels`` and ``frames``, and its ``forward`` gives the reconstruction of the standardised windows,
-(B, frames, n_mels) -> (B, frames, n_mels).
+(B, frames, n_mels) -> (B, frames, n_mels), or of those of their frames that it predicts.
 """
 
 import torch
@@ -26,22 +26,30 @@ class Autoencoder(Network):
     """What all autoencoders share: mean squared error as loss and as score."""
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
-        """Standardised windows to their reconstruction: (B, frames, n_mels) -> the same."""
+        """Standardised windows to their reconstruction: (B, frames, n_mels) -> the shape of `target`."""
         raise NotImplementedError
 
+    def target(self, x: torch.Tensor) -> torch.Tensor:
+        """What of the standardised windows is reconstructed: all of it, (B, frames, n_mels) -> the same."""
+        return x
+
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        """Standardise and reconstruct: (B, frames, n_mels) -> the same."""
+        """Standardise and reconstruct: (B, frames, n_mels) -> the shape of `target`."""
         return self.reconstruct(self.standardise(windows))
 
     def loss(self, windows: torch.Tensor) -> torch.Tensor:
         """Mean squared error of a batch, a scalar."""
         x = self.standardise(windows)
-        return functional.mse_loss(self.reconstruct(x), x)
+        return functional.mse_loss(self.reconstruct(x), self.target(x))
+
+    def residual(self, windows: torch.Tensor) -> torch.Tensor:
+        """Standardised windows less their reconstruction: (B, frames, n_mels) -> the shape of `target`."""
+        x = self.standardise(windows)
+        return self.target(x) - self.reconstruct(x)
 
     def score(self, windows: torch.Tensor) -> torch.Tensor:
         """Mean squared error of each window: (B, frames, n_mels) -> (B,)."""
-        x = self.standardise(windows)
-        return (self.reconstruct(x) - x).square().mean(dim=(1, 2))
+        return self.residual(windows).square().mean(dim=(1, 2))
 
 
 class DenseAE(Autoencoder):
@@ -225,3 +233,27 @@ class SpectralShapeAE(Autoencoder):
         """Back through the same basis, then each frame by shared weights."""
         values = self.encoder(x) @ self.encoder.unit_basis().T  # (B, R) -> (B, T*W)
         return self.output(values.unflatten(1, (self.frames, -1)))  # (B, T, W) -> (B, T, M)
+
+
+class IDNN(Autoencoder):
+    """Interpolation network (Suefusa et al., ICASSP 2020): dense 64-32-16-32-64, the middle frame from the others.
+
+    An autoencoder is good at what it sees, and passes much of an unknown sound through; what can't be seen has to be
+    known. Only the middle frame is predicted: its neighbours on both sides say the most about it.
+    """
+
+    hidden = (64, 32, 16, 32, 64)
+
+    def __init__(self, n_mels: int, frames: int):
+        super().__init__(n_mels, frames)
+        self.middle = frames // 2
+        self.layers = dense((frames - 1) * n_mels, *self.hidden, n_mels)
+
+    def target(self, x: torch.Tensor) -> torch.Tensor:
+        """The middle frame: (B, T, M) -> (B, 1, M)."""
+        return x[:, self.middle : self.middle + 1]
+
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """Predict the middle frame, which is not looked at: (B, T, M) -> (B, (T-1)*M) -> (B, 1, M)."""
+        others = torch.cat([x[:, : self.middle], x[:, self.middle + 1 :]], dim=1)
+        return self.layers(others.flatten(1)).unsqueeze(1)

@@ -1,15 +1,17 @@
 """The contract of every model."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mimii.features import Windows
-from mimii.settings import TrainingSettings
+from mimii.scoring import NormalScores, folds, pool_scores
+from mimii.settings import NATIVE, TrainingSettings
 
 
 @dataclass
@@ -97,11 +99,89 @@ class Model(ABC):
 
 
 class Detector(Model):
-    """Learns normal windows, and scores others: the higher, the more anomalous."""
+    """Learns normal recordings, and scores others: the higher, the more anomalous.
+
+    Attributes
+    ----------
+    min_recordings : int
+        The fewest recordings that it can learn from.
+    """
+
+    min_recordings: ClassVar[int] = 1
+
+    @abstractmethod
+    def score_recordings(
+        self, windows: Windows, scoring: str = NATIVE, pooling: str = "mean"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Score of each recording.
+
+        Parameters
+        ----------
+        windows : Windows
+            All those of the recordings.
+        scoring : str
+            One of `mimii.models.scorings`.
+        pooling : str
+            How scores of windows become that of a recording, where there are any; see `mimii.scoring.pool_scores`.
+
+        Returns
+        -------
+        numbers : np.ndarray [shape=(n,), dtype=int64]
+            The recordings that have windows, ascending.
+        scores : np.ndarray [shape=(n,), dtype=float64]
+        """
+
+    def count_parameters(self, scoring: str = NATIVE) -> int:
+        """How many numbers were fitted to the data and take part in a score."""
+        return self.num_parameters
+
+    def score_normal(
+        self,
+        windows: Windows,
+        validation: Windows | None,
+        settings: TrainingSettings,
+        *,
+        seed: int,
+        scoring: str = NATIVE,
+        pooling: str = "mean",
+    ) -> NormalScores:
+        """Scores of training recordings, where that is possible by one that has not learnt from them.
+
+        In turn each fifth recording, of fewer than five each one, is left out and scored by a detector that learns
+        from the others; see `mimii.scoring.folds`.
+
+        Parameters
+        ----------
+        windows, validation, settings, seed
+            What the detector was fitted with.
+        scoring, pooling : str
+            As for `score_recordings`.
+        """
+        numbers = np.unique(windows.recording)
+        left_out = folds(len(numbers))
+        if len(numbers) - max(fold.sum() for fold in left_out) < self.min_recordings:
+            return NormalScores(*self.score_recordings(windows, scoring, pooling), "training")
+        scores = np.empty(len(numbers))
+        for fold in left_out:
+            is_out = np.isin(windows.recording, numbers[fold])
+            other = copy.copy(self)
+            other.fit(windows.take(np.flatnonzero(~is_out)), None, settings, seed=seed)
+            _, scores[fold] = other.score_recordings(windows.take(np.flatnonzero(is_out)), scoring, pooling)
+        return NormalScores(numbers, scores, "left_out")
+
+
+class WindowDetector(Detector):
+    """A detector that has a score for each window."""
 
     @abstractmethod
     def score_windows(self, windows: Windows) -> np.ndarray:
         """Score of each window: np.ndarray [shape=(n_windows,)]."""
+
+    def score_recordings(
+        self, windows: Windows, scoring: str = NATIVE, pooling: str = "mean"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Score of each recording, from those of its windows."""
+        return pool_scores(windows, self.score_windows(windows), pooling)
 
 
 class Classifier(Model):

@@ -16,7 +16,7 @@ from sklearn.svm import SVC, OneClassSVM
 
 from mimii import cache
 from mimii.features import Windows
-from mimii.models.base import Classifier, Detector, History, Model
+from mimii.models.base import Classifier, History, Model, WindowDetector
 from mimii.settings import TrainingSettings
 
 _BLOCK = 4096  # windows that are stacked at once
@@ -104,7 +104,7 @@ class ClassicalModel(Model):
         return Nystroem(gamma=1 / (self.frames * self.n_mels), n_components=_LANDMARKS, random_state=seed)
 
 
-class ClassicalDetector(ClassicalModel, Detector):
+class ClassicalDetector(ClassicalModel, WindowDetector):
     """An outlier detector of scikit-learn, whose scores are high for what is normal."""
 
     def score_windows(self, windows: Windows) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What all networks share, and the models that are made of one."""
 
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,12 @@ from torch import nn
 
 from mimii import cache, training
 from mimii.features import Windows
-from mimii.models.base import Classifier, Detector, History, Model
-from mimii.settings import TrainingSettings
+from mimii.gaussian import Gaussian
+from mimii.models.base import Classifier, History, Model, WindowDetector
+from mimii.scoring import NormalScores, folds
+from mimii.settings import SCORINGS, TrainingSettings
+
+ENOUGH = 10  # validation recordings, for a threshold from them alone
 
 
 class Network(nn.Module):
@@ -82,14 +87,18 @@ class NetworkModel(Model):
 
     def save(self, path: Path, facts: dict[str, Any]) -> None:
         """Write weights and facts."""
-        content = {
-            "signature": self.signature,
-            "state": {key: value.cpu() for key, value in self.network.state_dict().items()},
-            "facts": facts,
-        }
+        content = {"signature": self.signature, **self._learnt(), "facts": facts}
         buffer = io.BytesIO()
         torch.save(content, buffer)
         cache.save_sealed(path, buffer.getvalue())
+
+    def _learnt(self) -> dict[str, Any]:
+        """What its file holds, as tensors."""
+        return {"state": {key: value.cpu() for key, value in self.network.state_dict().items()}}
+
+    def _take(self, content: dict[str, Any]) -> None:
+        """Take over what `_learnt` gave."""
+        self.network.load_state_dict(content["state"])
 
     def load(self, path: Path) -> dict[str, Any]:
         """Read weights and facts; nothing in the file can run code."""
@@ -98,14 +107,28 @@ class NetworkModel(Model):
             content = torch.load(file, map_location=self.device, weights_only=True)
             if content["signature"] != self.signature:
                 raise ValueError(f"holds {content['signature']}, not {self.signature}")
-            self.network.load_state_dict(content["state"])
+            self._take(content)
             return content["facts"]
         except Exception as error:  # torch raises many kinds for a file from elsewhere
             raise cache.CacheError(f"{path.name}: {cache.first_line(error)}") from error
 
 
-class NetworkDetector(NetworkModel, Detector):
-    """A detector that is a network with ``score``: (B, frames, n_mels) -> (B,)."""
+class NetworkDetector(NetworkModel, WindowDetector):
+    """A detector that is a network with ``score`` and ``residual``; see `mimii.models.autoencoders.Autoencoder`.
+
+    It scores a recording in two ways. ``mse`` pools the mean squared errors of its windows. ``mahalanobis`` is the
+    squared Mahalanobis distance of the recording's mean residual from those of the training recordings: the mean
+    over the windows, and over the frames of a window, of what the network leaves of each mel band. The squared error
+    knows neither which bands are always hard to predict, nor which go together, nor on which side of the prediction
+    they are.
+
+    Attributes
+    ----------
+    residuals : Gaussian
+        Of the mean residuals of the training recordings, those for validation included; over the mel bands.
+    """
+
+    residuals: Gaussian
 
     def __init__(
         self, network_class: Callable[[int, int], Network], name: str, n_mels: int, frames: int, device: str = "cpu"
@@ -118,8 +141,99 @@ class NetworkDetector(NetworkModel, Detector):
         return self._network_class(self.n_mels, self.frames)
 
     def score_windows(self, windows: Windows) -> np.ndarray:
-        """Score of each window: np.ndarray [shape=(n_windows,), dtype=float32]."""
+        """Mean squared error of each window: np.ndarray [shape=(n_windows,), dtype=float32]."""
         return training.apply(self.network, self.network.score, windows, self.device)
+
+    def mean_residuals(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+        """Mean residual of each recording, by mel band.
+
+        Returns
+        -------
+        numbers : np.ndarray [shape=(n,), dtype=int64]
+        means : np.ndarray [shape=(n, n_mels), dtype=float64]
+            In standard deviations of the band.
+        """
+
+        def residual(batch: torch.Tensor) -> torch.Tensor:
+            return self.network.residual(batch).mean(dim=1)  # (B, T, M) -> (B, M)
+
+        return training.mean_by_recording(self.network, residual, windows, self.device)
+
+    def fit(
+        self,
+        windows: Windows,
+        validation: Windows | None,
+        settings: TrainingSettings,
+        *,
+        seed: int,
+        give_way: Callable[[], float] = lambda: 0.0,
+    ) -> History:
+        """Train the network from new weights, then find how its residuals are distributed."""
+        history = super().fit(windows, validation, settings, seed=seed, give_way=give_way)
+        begin = time.perf_counter()
+        parts = [self.mean_residuals(part)[1] for part in (windows, validation) if part is not None]
+        self.residuals = Gaussian.fit(np.concatenate(parts), equalise=True)
+        history.training_time_sec += time.perf_counter() - begin
+        return history
+
+    def score_recordings(
+        self, windows: Windows, scoring: str = "mse", pooling: str = "mean"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Score of each recording: ``mse`` or ``mahalanobis``, which needs no pooling."""
+        if scoring not in SCORINGS:
+            raise ValueError(f"unknown scoring {scoring!r}; there are {', '.join(SCORINGS)}")
+        if scoring == "mse":
+            return super().score_recordings(windows, scoring, pooling)
+        numbers, residuals = self.mean_residuals(windows)
+        return numbers, self.residuals.distance(residuals)
+
+    def score_normal(
+        self,
+        windows: Windows,
+        validation: Windows | None,
+        settings: TrainingSettings,
+        *,
+        seed: int,
+        scoring: str = "mse",
+        pooling: str = "mean",
+    ) -> NormalScores:
+        """Scores of the validation recordings or, of fewer than ten, of all training recordings.
+
+        The network is not trained again. The distribution of the residuals is: each recording's distance is from
+        the residuals of others; see `mimii.scoring.folds`.
+        """
+        found = []
+        for part in (windows, validation):
+            if part is not None and scoring == "mse":
+                found.append(self.score_recordings(part, scoring, pooling))
+            elif part is not None:
+                found.append(self.mean_residuals(part))
+        numbers, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        if scoring == "mahalanobis" and len(values) == 1:
+            values = self.residuals.distance(values)
+        elif scoring == "mahalanobis":
+            distances = np.empty(len(values))
+            for fold in folds(len(values)):
+                distances[fold] = Gaussian.fit(values[~fold], equalise=True).distance(values[fold])
+            values = distances
+        learnt_from = len(found[0][0])
+        if len(numbers) - learnt_from >= ENOUGH:
+            return NormalScores(numbers[learnt_from:], values[learnt_from:], "left_out")
+        return NormalScores(numbers, values, "training")
+
+    def count_parameters(self, scoring: str = "mse") -> int:
+        """Those of the network and, for ``mahalanobis``, of the distribution of its residuals."""
+        return self.num_parameters + (self.residuals.size if scoring == "mahalanobis" else 0)
+
+    def _learnt(self) -> dict[str, Any]:
+        """Weights, and the distribution of the residuals."""
+        residuals = {name: torch.from_numpy(value) for name, value in vars(self.residuals).items()}
+        return super()._learnt() | {"residuals": residuals}
+
+    def _take(self, content: dict[str, Any]) -> None:
+        """Take over both."""
+        super()._take(content)
+        self.residuals = Gaussian(**{name: value.cpu().numpy() for name, value in content["residuals"].items()})
 
 
 class NetworkClassifier(NetworkModel, Classifier):
