@@ -42,9 +42,13 @@ def run(args: argparse.Namespace) -> int:
     with session(args, detection.COLUMNS) as lab:
         recordings = split_for_detection(lab.recordings)
         pools = lab.usable(make_pools(recordings, args.scope), detection.unusable)
-        scoring = {"scoring": tuple(dict.fromkeys(args.scoring)), "score_pooling": args.score_pooling}
+        options = {
+            "scoring": tuple(dict.fromkeys(args.scoring)),
+            "score_pooling": args.score_pooling,
+            "recording": cli.recording_settings(args),
+        }
         tasks = [
-            task for seed in args.seeds for task in lab.make_tasks(detection.DetectionTask, pools, seed, **scoring)
+            task for seed in args.seeds for task in lab.make_tasks(detection.DetectionTask, pools, seed, **options)
         ]
         is_challenge = (recordings["given_split"] != "").any()
         has_domains = (recordings["domain"] != "").any()

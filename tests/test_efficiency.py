@@ -42,6 +42,32 @@ def test_latency_and_throughput_are_measured_on_real_windows(count, batch_size):
     assert sizes.count(min(batch_size, count)) >= 2
 
 
+def test_recordings_are_judged_as_a_whole_and_their_windows_counted():
+    """One at a time for the latency, with their own frames only; all of them for the throughput."""
+    windows = make_windows(90)
+    windows.recording[30:] += 4
+    windows.starts[30:] += 50
+    calls = []
+
+    def score(given):
+        calls.append((sorted(set(given.recording)), len(given), len(given.frames), given.gather().tobytes()))
+
+    result = measure_inference(score, windows, 200, whole_recordings=True)
+    assert set(result) == {"inference_time_ms", "throughput_samples_per_sec"}
+    own = [windows.take(np.flatnonzero(windows.recording == number)).gather().tobytes() for number in (0, 4)]
+    # 30 windows of 3 frames touch 32 frames, 60 touch 62
+    expected = [([0], 30, 32, own[0]), ([4], 60, 62, own[1]), ([0, 4], 90, 94, windows.gather().tobytes())]
+    assert {call[1] for call in calls} == {30, 60, 90}
+    assert [call for call in calls if call not in expected] == []
+    assert {call[1] for call in _calls_of(windows, batch_size=1)} == {30}
+
+
+def _calls_of(windows, batch_size):
+    calls = []
+    measure_inference(lambda given: calls.append((None, len(given))), windows, batch_size, whole_recordings=True)
+    return calls
+
+
 def test_a_call_is_handed_only_the_frames_of_its_windows():
     windows, scorer = make_windows(1000), Scorer()
     measure_inference(scorer, windows, 20)

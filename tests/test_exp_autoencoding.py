@@ -300,6 +300,33 @@ def test_pooling_of_window_scores_is_another_run_of_the_same_model(data, tmp_pat
     assert (scores["top10"] > scores["mean"]).all()
 
 
+def test_options_of_whole_recordings_make_other_runs_of_the_models_that_know_them(data, tmp_path):
+    options = ["--base_dir", data, "--machine_type", "pump", "--epochs", 1, "--jobs", 1]
+    options += ["--model", "simple_ae", "knn", "pca"]
+    run = run_here(tmp_path / "work", *options)
+    assert run_here(run.directory, *options, "--pooling", "twfr", "--twfr_r", 0.5).status == 0
+    assert run_here(run.directory, *options, "--distance", "cosine", "--twfr_r", 0.7).status == 0
+    found = run.rows[["model", "pooling", "twfr_r", "distance"]].astype(str).to_numpy().tolist()
+    assert found == [
+        *(["simple_ae", "", "", ""], ["knn", "mean", "", "euclidean"], ["pca", "mean", "", ""]),
+        *(["knn", "twfr", "0.5", "euclidean"], ["pca", "twfr", "0.5", ""]),
+        ["knn", "mean", "", "cosine"],
+    ]
+    assert run.rows["run_id"].is_unique
+    assert len(list((run.directory / "cache" / "research_models").iterdir())) == 6
+
+
+def test_a_machine_of_one_recording_for_training_fails_the_models_that_need_two(own_data, tmp_path):
+    for number in (3, 4, 5):
+        place(own_data, "normal", number).unlink()
+    models = [name for name in DETECTORS if not DETECTORS[name].is_network]
+    run = run_here(tmp_path / "work", "--base_dir", own_data / "6dB" / "fan" / "id_00", "--jobs", 1, "--model", *models)
+    assert run.status == 1
+    assert sorted(run.rows["model"]) == sorted(set(models) - {"gmm", "fusion"})
+    for name in ("gmm", "fusion"):
+        assert run.lines(f"{name} needs 2 recordings to learn from, and has 1")
+
+
 def test_the_threshold_follows_from_recordings_for_training_and_decides(data, tmp_path):
     run = run_here(tmp_path / "work", "--base_dir", data, *COMMAND, "--jobs", 1, "--scope", "type")
     assert run.status == 0
@@ -338,7 +365,14 @@ def test_all_models_run(data, tmp_path):
     assert set(run.rows[WHAT[1:4]].itertuples(index=False, name=None)) == {("6dB", "fan", "id_00")}
     assert (run.rows[["training_time_sec", "num_parameters", "inference_time_ms", "model_size_mb"]] > 0).all(axis=None)
     classical = run.rows["model"].isin([name for name in DETECTORS if not DETECTORS[name].is_network])
-    assert classical.sum() == 2
+    assert classical.sum() == 8
+    pooled = run.rows["model"].isin([name for name in DETECTORS if DETECTORS[name].options])
+    assert pooled.sum() == 6
+    assert set(run.rows.loc[pooled, "pooling"]) == {"mean"}
+    assert set(run.rows.loc[pooled, "score_pooling"]) == set(run.rows.loc[~pooled, "pooling"]) == {""}
+    assert set(run.rows.loc[pooled, "train_samples"]) == {4}
+    assert (run.rows.loc[pooled, "threshold_from"] == "left_out").all()
+    assert (run.rows[["threshold", "precision", "recall", "f1"]].map(np.isfinite)).all(axis=None)
 
 
 @pytest.mark.parametrize(
@@ -616,9 +650,12 @@ def test_a_silent_machine_gives_finite_rows_or_says_why_not(own_data, tmp_path):
         tmp_path / "work",
         *("--base_dir", own_data / "6dB" / "fan" / "id_00", "--epochs", 1, "--jobs", 1),
         *("--model", "simple_ae", "vae", "ss_ae", "isolation_forest", "one_class_svm"),
+        *("knn", "mahalanobis", "gmm", "pca", "ldn", "fusion", "--scoring", "mse", "mahalanobis"),
     )
     assert run.status == 0
+    assert len(run.rows) == 14
     assert set(run.rows["auc"]) == {0.5}
+    assert (run.rows[["threshold", "f1"]].map(np.isfinite)).all(axis=None)
 
 
 DAMAGES = {

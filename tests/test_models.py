@@ -12,7 +12,8 @@ from torch import nn
 
 from mimii import training
 from mimii.cache import CacheError
-from mimii.features import Features
+from mimii.errors import TaskError
+from mimii.features import Features, Windows
 from mimii.logmel import log_mel
 from mimii.metrics import detection_metrics
 from mimii.models import DETECTORS, autoencoders, create_model, scorings
@@ -23,10 +24,12 @@ torch.set_num_threads(1)  # as the experiments do; the tests themselves run side
 MODELS = list(DETECTORS)
 NETWORKS = [name for name in MODELS if DETECTORS[name].is_network]
 CLASSICAL = [name for name in MODELS if not DETECTORS[name].is_network]
-WINDOW_MODELS = MODELS
+RECORDING_MODELS = [name for name in MODELS if DETECTORS[name].options]
+WINDOW_MODELS = [name for name in MODELS if not DETECTORS[name].options]
+RANDOM_MODELS = [*NETWORKS, "isolation_forest"]  # and one_class_svm, beyond 3000 windows
 NAMES_OF_THE_ISSUE = [
     *("simple_ae", "deep_ae", "vae", "conv_ae", "lstm_ae", "attention_ae", "residual_ae", "denoising_ae", "ss_ae"),
-    *("idnn", "isolation_forest", "one_class_svm"),
+    *("idnn", "isolation_forest", "one_class_svm", "knn", "mahalanobis", "gmm", "pca", "ldn", "fusion"),
 ]
 ODD_SHAPES = [(13, 1), (65, 7), (8, 1), (9, 2), (128, 10), (1, 3)]
 SEED = 7
@@ -73,7 +76,9 @@ def fitted(name):
 
 
 def scores_of(model, data=None):
-    return model.score_windows((data or sounds()).evaluation)
+    """Of each window or, by a model that judges recordings as a whole, of each recording."""
+    windows = (data or sounds()).evaluation
+    return model.score_recordings(windows)[1] if model.is_recording_level else model.score_windows(windows)
 
 
 def network(name):
@@ -103,6 +108,16 @@ def test_the_registry_has_the_models_of_the_table_in_its_order():
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_each_recording_has_one_finite_score(name):
+    for scoring in scorings(name, SCORINGS):
+        numbers, scores = fitted(name)[0].score_recordings(sounds().evaluation, scoring)
+        assert list(numbers) == list(range(12, 20))
+        assert scores.shape == (8,)
+        assert np.isfinite(scores).all()
+        assert len(np.unique(scores)) == 8
+
+
+@pytest.mark.parametrize("name", WINDOW_MODELS)
 def test_each_window_has_one_finite_score(name):
     scores = scores_of(fitted(name)[0])
     assert scores.shape == (len(sounds().evaluation),)
@@ -121,7 +136,7 @@ def test_the_same_seed_gives_the_same_scores_bit_for_bit(name):
     assert history_again.val_loss == history.val_loss
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "one_class_svm"])
+@pytest.mark.parametrize("name", RANDOM_MODELS)
 def test_another_seed_gives_other_scores(name):
     assert not np.array_equal(scores_of(fit(name, seed=SEED + 1)[0]), scores_of(fitted(name)[0]))
 
@@ -135,6 +150,25 @@ def test_scoring_leaves_the_model_as_it_is(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_the_score_of_a_recording_does_not_depend_on_the_others(name):
+    """So nothing of the recordings for evaluation is in what scores are standardised with."""
+    model, _ = fitted(name)
+    windows = sounds().evaluation
+    own = np.flatnonzero(windows.recording == 15)
+    for scoring in scorings(name, SCORINGS):
+        together = model.score_recordings(windows, scoring)[1]
+        spoilt = windows.frames.copy()
+        spoilt[windows.starts[windows.recording != 15, None] + np.arange(5)] += 40
+        among_others = Windows(spoilt, windows.starts, windows.recording, windows.length)
+        changed = model.score_recordings(among_others, scoring)[1]
+        numbers, alone = model.score_recordings(windows.take(own), scoring)
+        assert list(numbers) == [15]
+        assert np.allclose(together[3], changed[3], rtol=1e-4)
+        assert np.allclose(together[3], alone[0], rtol=1e-4)
+        assert not np.isclose(together, changed, rtol=1e-4).any(where=np.arange(8) != 3)
+
+
+@pytest.mark.parametrize("name", WINDOW_MODELS)
 def test_the_score_of_a_window_does_not_depend_on_its_company(name):
     model, _ = fitted(name)
     chosen = np.array([40, 3, 3, 17])
@@ -217,8 +251,7 @@ def test_the_file_of_another_model_is_refused(name, other, tmp_path):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_anomalies_score_higher(name):
-    numbers, means = sounds().evaluation.mean_by_recording(scores_of(fitted(name)[0]))
-    assert list(numbers) == list(range(12, 20))
+    _, means = fitted(name)[0].score_recordings(sounds().evaluation, scorings(name, ["mse"])[0])
     assert detection_metrics(sounds().is_abnormal, means)["auc"] > 0.9
     assert means[sounds().is_abnormal].mean() > means[~sounds().is_abnormal].mean()
 
@@ -233,7 +266,7 @@ def test_windows_may_have_any_shape(name, n_mels, frames):
     data = sounds(n_mels, frames)
     model, _ = fit(name, n_mels=n_mels, frames=frames, epochs=1)
     scores = scores_of(model, data)
-    assert scores.shape == (len(data.evaluation),)
+    assert scores.shape == (8 if name in RECORDING_MODELS else len(data.evaluation),)
     assert np.isfinite(scores).all()
     if name in NETWORKS:
         batch = torch.from_numpy(data.evaluation.take(np.arange(3)).gather())
@@ -262,9 +295,26 @@ def test_bands_that_never_change_are_no_obstacle(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_single_window_is_enough_to_learn_from(name):
     model = create_model(name)
+    if model.min_recordings > 1:
+        with pytest.raises(TaskError, match=f"{name} needs 2 recordings to learn from, and has 1"):
+            model.fit(sounds().train.take(np.array([0])), None, settings_for(epochs=1), seed=SEED)
+        return
     model.fit(sounds().train.take(np.array([0])), None, settings_for(epochs=1), seed=SEED)
     assert np.isfinite(scores_of(model)).all()
     assert model.num_parameters > 0
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_two_recordings_are_enough_to_learn_from(name):
+    model = create_model(name)
+    windows = sounds().train
+    windows = windows.take(np.flatnonzero(windows.recording < 2))
+    model.fit(windows, None, settings_for(epochs=1), seed=SEED)
+    for scoring in scorings(name, SCORINGS):
+        normal = model.score_normal(windows, None, settings_for(epochs=1), seed=SEED, scoring=scoring)
+        assert list(normal.numbers) == [0, 1]
+        assert np.isfinite(normal.scores).all()
+        assert np.isfinite(model.score_recordings(sounds().evaluation, scoring)[1]).all()
 
 
 @pytest.mark.parametrize("name", NETWORKS)

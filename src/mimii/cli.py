@@ -10,7 +10,15 @@ from pathlib import Path
 
 from mimii.errors import UserError
 from mimii.models import REGISTRY
-from mimii.settings import SCORE_POOLINGS, SCORINGS, FeatureSettings, TrainingSettings
+from mimii.settings import (
+    DISTANCES,
+    POOLINGS,
+    SCORE_POOLINGS,
+    SCORINGS,
+    FeatureSettings,
+    RecordingSettings,
+    TrainingSettings,
+)
 
 JOBS_PER_GPU = 4  # small networks leave a GPU idle most of the time, but each process takes memory there
 
@@ -58,6 +66,7 @@ seed_int = _number(int, lambda value: 0 <= value < 2**32, "a whole number from 0
 positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
 power = _number(float, lambda value: 0.1 <= value <= 10, "a number from 0.1 to 10")
 fraction = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+share = _number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
 
 
 LAYOUTS = ("mimii", "dcase2020", "dcase2021")  # of mimii.recordings, which takes a while to load
@@ -103,6 +112,7 @@ def add_model_options(parser: Parser, models: Sequence[str], scopes: dict[str, s
 
 def add_scoring_options(parser: Parser) -> None:
     """How a recording gets its score."""
+    recording = RecordingSettings()
     group = parser.add_argument_group("scoring")
     group.add_argument(
         "--scoring",
@@ -119,6 +129,19 @@ def add_scoring_options(parser: Parser) -> None:
         default=SCORE_POOLINGS[0],
         help="score of a recording from those of its windows: their mean, the highest, or the mean of the highest "
         "tenth",
+    )
+    group.add_argument(
+        "--pooling",
+        choices=POOLINGS,
+        default=recording.pooling,
+        help="of models that judge recordings as a whole: what becomes of each band's frames; twfr is their mean, "
+        "the louder the more",
+    )
+    group.add_argument(
+        "--twfr_r", type=share, default=recording.twfr_r, help="of twfr: 1 makes it the mean, 0 the maximum"
+    )
+    group.add_argument(
+        "--distance", choices=DISTANCES, default=recording.distance, help="of knn, ldn and fusion: between recordings"
     )
 
 
@@ -232,6 +255,11 @@ def check_backend(parser: Parser, args: argparse.Namespace) -> None:
 def feature_settings(args: argparse.Namespace) -> FeatureSettings:
     """The feature options as settings."""
     return FeatureSettings(**{name: getattr(args, name) for name in FeatureSettings.__dataclass_fields__})
+
+
+def recording_settings(args: argparse.Namespace) -> RecordingSettings:
+    """The options of models that judge recordings as a whole as settings."""
+    return RecordingSettings(**{name: getattr(args, name) for name in RecordingSettings.__dataclass_fields__})
 
 
 def training_settings(args: argparse.Namespace, seed: int) -> TrainingSettings:

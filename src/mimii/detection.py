@@ -1,6 +1,6 @@
 """Anomaly detection: models learn from normal recordings alone, by the protocol of the MIMII paper."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -10,10 +10,11 @@ import pandas as pd
 from mimii.efficiency import measure_inference
 from mimii.features import Features, Windows
 from mimii.metrics import decision_metrics, detection_metrics
-from mimii.models import create_model, scorings
+from mimii.models import REGISTRY, create_model, recording_options, scorings
 from mimii.models.base import Detector
 from mimii.recordings import LABELS, MACHINE, UNLABELLED
 from mimii.scoring import gamma_threshold
+from mimii.settings import RecordingSettings
 from mimii.tasks import ALL, COST, HOW, WHAT, Judgement, Pool, Task, derive_seed, describe
 
 
@@ -27,6 +28,8 @@ class DetectionTask(Task):
         Of `mimii.settings.SCORINGS`; a detector that does not reconstruct has one way of its own instead.
     score_pooling : str
         How the scores of windows become that of a recording; see `mimii.scoring.pool_scores`.
+    recording : RecordingSettings
+        For detectors that judge recordings as a whole.
     """
 
     metrics = ["auc", "pr_auc", "pauc", "auc_source", "auc_target"]  # noqa: RUF012 (a ClassVar, says the base class)
@@ -34,6 +37,7 @@ class DetectionTask(Task):
 
     scoring: tuple[str, ...] = ("mse",)
     score_pooling: str = "mean"
+    recording: RecordingSettings = field(default_factory=RecordingSettings)
 
     def __post_init__(self):
         object.__setattr__(self, "scoring", tuple(scorings(self.model, self.scoring)))  # the class is frozen
@@ -41,21 +45,33 @@ class DetectionTask(Task):
     def create_model(self) -> Detector:
         """Make the detector."""
         n_mels, frames = self.store.settings.n_mels, self.settings.frames
-        return create_model(self.model, n_mels=n_mels, frames=frames, device=self.device)
+        return create_model(self.model, n_mels=n_mels, frames=frames, device=self.device, recording=self.recording)
+
+    def training_facts(self) -> dict[str, Any]:
+        """As of every task, and the options of the model."""
+        return super().training_facts() | self.row_facts()
+
+    def row_facts(self) -> dict[str, Any]:
+        """The options that make a difference to the model."""
+        return recording_options(self.model, self.recording)
 
     def apply(self, model: Detector, windows: Windows, scoring: str) -> tuple[np.ndarray, np.ndarray]:
         """Anomaly scores: np.ndarray [shape=(n_recordings,)]."""
         return model.score_recordings(windows, scoring, self.score_pooling)
 
     def measure(self, model: Detector, windows: Windows, scoring: str) -> dict[str, Any]:
-        """Parameters, and the time to score a window."""
-        score = partial(model.score_recordings, scoring=scoring) if scoring == "mahalanobis" else model.score_windows
-        inference = measure_inference(score, windows, self.settings.batch_size)
+        """Parameters, and the time to score a window, or a recording where that can't be done by windows."""
+        is_by_windows = not (model.is_recording_level or scoring == "mahalanobis")
+        score = model.score_windows if is_by_windows else partial(model.score_recordings, scoring=scoring)
+        inference = measure_inference(
+            score, windows, self.settings.batch_size, whole_recordings=model.is_recording_level
+        )
         return {"num_parameters": model.count_parameters(scoring), **inference}
 
     def scoring_facts(self, scoring: str) -> dict[str, Any]:
         """The way of scoring, and how windows are pooled where they have scores."""
-        return {"scoring": scoring, "score_pooling": "" if scoring == "mahalanobis" else self.score_pooling}
+        is_by_windows = not (REGISTRY[self.model].options or scoring == "mahalanobis")
+        return {"scoring": scoring, "score_pooling": self.score_pooling if is_by_windows else ""}
 
     def reference(self, model: Detector, features: Features, scoring: str) -> pd.DataFrame:
         """Scores of recordings for training, of which machine they are, and where the scores are from."""
@@ -106,7 +122,7 @@ COLUMNS = [
     *DetectionTask.metrics,
     *("threshold", "threshold_from", "precision", "recall", "f1"),
     *COST,
-    "score_pooling",
+    *("score_pooling", "pooling", "twfr_r", "distance"),
     *HOW,
 ]
 

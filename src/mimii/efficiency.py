@@ -138,29 +138,41 @@ def device_name(device: str) -> str:
     return platform.processor() or platform.machine()
 
 
-def measure_inference(score_windows: Callable[[Windows], np.ndarray], windows: Windows, batch_size: int) -> dict:
+def measure_inference(
+    score: Callable[[Windows], object], windows: Windows, batch_size: int, *, whole_recordings: bool = False
+) -> dict:
     """Time a model on real windows: from an array in main memory to scores in main memory.
 
     Parameters
     ----------
-    score_windows : callable
-        Gives the score of each window.
+    score : callable
+        Gives the score of each window, or of each recording.
     windows : Windows
         At least one.
     batch_size : int > 0
         Windows in a call when the throughput is measured, or all of them where there are fewer.
+    whole_recordings : bool
+        A call judges recordings as a whole: one where the latency is measured, and ``batch_size`` of them, or all
+        that there are, for the throughput.
 
     Returns
     -------
     dict
-        ``inference_time_ms``: median time of a call with one window [ms];
+        ``inference_time_ms``: median time of a call with one window, or with those of one recording [ms];
         ``throughput_samples_per_sec``: windows scored in a second, by the median time of a call with a batch.
     """
+    if whole_recordings:
+        numbers = np.unique(windows.recording)[:batch_size]
+        batch = _compact(windows.take(np.flatnonzero(np.isin(windows.recording, numbers))))
+        chosen = [np.flatnonzero(batch.recording == number) for number in numbers[: _WARM_UP + _CALLS]]
+        one = _median_seconds(score, [_compact(batch.take(own)) for own in chosen], _CALLS)
+        many = _median_seconds(score, [batch], _BATCHES)
+        return {"inference_time_ms": one * 1e3, "throughput_samples_per_sec": len(batch) / many}
     # frames of its own for each call: a GPU must not be sent a whole machine's frames to judge one window
     batch = _standalone(windows.take(slice(0, batch_size)))
     singles = [_standalone(batch.take(np.array([place]))) for place in range(min(len(batch), _WARM_UP + _CALLS))]
-    one = _median_seconds(score_windows, singles, _CALLS)
-    many = _median_seconds(score_windows, [batch], _BATCHES)
+    one = _median_seconds(score, singles, _CALLS)
+    many = _median_seconds(score, [batch], _BATCHES)
     return {"inference_time_ms": one * 1e3, "throughput_samples_per_sec": len(batch) / many}
 
 
@@ -171,13 +183,22 @@ def _standalone(windows: Windows) -> Windows:
     return Windows(frames, np.arange(count) * length, windows.recording, length)
 
 
-def _median_seconds(score_windows: Callable[[Windows], np.ndarray], inputs: list[Windows], calls: int) -> float:
+def _compact(windows: Windows) -> Windows:
+    """The same windows over an array of the frames that they touch, each once."""
+    is_touched = np.zeros(len(windows.frames), dtype=bool)
+    for step in range(windows.length):
+        is_touched[windows.starts + step] = True
+    places = np.cumsum(is_touched) - 1
+    return Windows(windows.frames[is_touched], places[windows.starts], windows.recording, windows.length)
+
+
+def _median_seconds(score: Callable[[Windows], object], inputs: list[Windows], calls: int) -> float:
     for call in range(_WARM_UP):
-        score_windows(inputs[call % len(inputs)])
+        score(inputs[call % len(inputs)])
     times = []
     while len(times) < calls and sum(times) < _SECONDS:
         windows = inputs[len(times) % len(inputs)]
         begin = time.perf_counter()
-        score_windows(windows)
+        score(windows)
         times.append(time.perf_counter() - begin)
     return statistics.median(times)

@@ -150,6 +150,23 @@ class Windows:
         std[std < 1e-6] = 1
         return mean.astype(np.float32), std.astype(np.float32)
 
+    def frames_by_recording(self) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The frames that the windows touch, each once.
+
+        Returns
+        -------
+        numbers : np.ndarray [shape=(n,), dtype=int64]
+            The recordings that have windows, ascending.
+        parts : list of np.ndarray [shape=(n_frames, n_mels), dtype=float32]
+            The frames of each.
+        """
+        owner = np.full(len(self.frames), -1)
+        for step in range(self.length):
+            owner[self.starts + step] = self.recording
+        places = np.flatnonzero(owner >= 0)
+        numbers, begins = np.unique(owner[places], return_index=True)  # a recording's frames are neighbours
+        return numbers, [self.frames[own] for own in np.split(places, begins[1:])]
+
     def mean_by_recording(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean over each recording's windows.
 

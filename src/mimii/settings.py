@@ -7,6 +7,9 @@ SCORINGS = ("mse", "mahalanobis")
 NATIVE = "native"
 SCORE_POOLINGS = ("mean", "max", "top10")
 
+POOLINGS = ("mean", "median", "max", "twfr")
+DISTANCES = ("euclidean", "cosine")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSettings:
@@ -59,3 +62,23 @@ class TrainingSettings:
     learning_rate: float = 1e-3
     val_split: float = 0.1
     seed: int = 42
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingSettings:
+    """What a model that judges recordings as a whole makes of one.
+
+    Attributes
+    ----------
+    pooling : str
+        How the frames of a recording become one vector, band by band: ``mean``, ``median``, ``max``, or ``twfr``,
+        the mean of the frames sorted from the loudest down and weighted by powers of ``twfr_r``.
+    twfr_r : float in [0, 1]
+        1 makes ``twfr`` the mean, 0 the maximum.
+    distance : str
+        ``euclidean`` or ``cosine``: between vectors, where a model looks at the nearest ones.
+    """
+
+    pooling: str = "mean"
+    twfr_r: float = 0.99
+    distance: str = "euclidean"

@@ -5,10 +5,10 @@ follow.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from mimii.settings import NATIVE
+from mimii.settings import NATIVE, RecordingSettings
 
 if TYPE_CHECKING:
     from mimii.models.base import Model
@@ -31,6 +31,9 @@ class Entry:
     is_network : bool
         A `mimii.models.network.Network`, trained in epochs on any device; the others are models of their own. A
         detector that is a network reconstructs its windows.
+    options : tuple of str
+        The fields of `mimii.settings.RecordingSettings` that it knows; a model that judges recordings as a whole
+        knows some, every other none.
     """
 
     module: str
@@ -39,6 +42,7 @@ class Entry:
     min_n_mels: int = 1
     needs_middle: bool = False
     is_network: bool = True
+    options: tuple[str, ...] = ()
 
     def misfit(self, n_mels: int, frames: int) -> str:
         """What it needs instead of windows of this shape; empty where it can take them."""
@@ -48,6 +52,9 @@ class Entry:
             return f"frames 3, 5, 7 or another odd number, not {frames}"
         return ""
 
+
+_POOLED = {"is_network": False, "options": ("pooling", "twfr_r")}
+_NEAREST = {"is_network": False, "options": ("pooling", "twfr_r", "distance")}
 
 DETECTORS = {
     "simple_ae": Entry("autoencoders", "SimpleAE", "dense autoencoder 64-8-64"),
@@ -62,6 +69,12 @@ DETECTORS = {
     "idnn": Entry("autoencoders", "IDNN", "the middle frame from the others, dense", needs_middle=True),
     "isolation_forest": Entry("classical", "IsolationForestDetector", "scikit-learn, 100 trees", is_network=False),
     "one_class_svm": Entry("classical", "OneClassSVMDetector", "scikit-learn, RBF kernel", is_network=False),
+    "knn": Entry("recording_level", "NearestNeighbour", "nearest training recording", **_NEAREST),
+    "mahalanobis": Entry("recording_level", "Mahalanobis", "Ledoit-Wolf, over recordings", **_POOLED),
+    "gmm": Entry("recording_level", "Mixture", "two Gaussians, over recordings", **_POOLED),
+    "pca": Entry("recording_level", "PrincipalComponents", "outside 95 % of the variance", **_POOLED),
+    "ldn": Entry("recording_level", "LocalDensity", "nearest by local density", **_NEAREST),
+    "fusion": Entry("recording_level", "Fusion", "knn, mahalanobis, ldn and pca", **_NEAREST),
 }
 
 CLASSIFIERS = {
@@ -94,6 +107,14 @@ def scorings(name: str, wanted: Sequence[str]) -> list[str]:
     return list(wanted) if REGISTRY[name].is_network else [NATIVE]
 
 
+def recording_options(name: str, settings: RecordingSettings) -> dict[str, Any]:
+    """Those of the settings that make a difference to a model; none to one that judges windows."""
+    options = {option: value for option, value in asdict(settings).items() if option in REGISTRY[name].options}
+    if settings.pooling != "twfr":
+        options.pop("twfr_r", None)
+    return options
+
+
 def create_model(
     name: str,
     *,
@@ -102,6 +123,7 @@ def create_model(
     num_classes: int = 2,
     balanced: bool = True,
     device: str = "cpu",
+    recording: RecordingSettings | None = None,
 ) -> "Model":
     """Make an unfitted detector or classifier.
 
@@ -117,6 +139,8 @@ def create_model(
         A classifier weighs each class by the inverse of its share of the training windows.
     device : str
         Where a network runs: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    recording : RecordingSettings, optional
+        Of a model that judges recordings as a whole.
 
     Raises
     ------
@@ -133,6 +157,8 @@ def create_model(
     model_class = getattr(importlib.import_module(f"mimii.models.{entry.module}"), entry.name)
     shape = (name, n_mels, frames, device)
     classes = {"num_classes": num_classes, "balanced": balanced} if name in CLASSIFIERS else {}
+    if entry.options:
+        return model_class(*shape, options=recording_options(name, recording or RecordingSettings()))
     if not entry.is_network:
         return model_class(*shape, **classes)
 

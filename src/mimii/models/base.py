@@ -105,9 +105,12 @@ class Detector(Model):
     ----------
     min_recordings : int
         The fewest recordings that it can learn from.
+    is_recording_level : bool
+        It judges recordings as a whole, and has no score for a window.
     """
 
     min_recordings: ClassVar[int] = 1
+    is_recording_level: ClassVar[bool] = False
 
     @abstractmethod
     def score_recordings(

@@ -26,7 +26,53 @@ _EXACT_LIMIT = 3000  # windows; beyond, the time of an exact kernel machine grow
 _LANDMARKS = 256  # of the Nyström approximation (Williams and Seeger, 2000)
 
 
-class ClassicalModel(Model):
+class SkopsModel(Model):
+    """A model whose file is made by skops.
+
+    Attributes
+    ----------
+    mean, std : np.ndarray [shape=(n_mels,), dtype=float32]
+        Of each mel band over the training frames.
+    estimator : Any
+        What was fitted: an estimator of scikit-learn, or arrays in dicts.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    estimator: Any
+
+    def save(self, path: Path, facts: dict[str, Any]) -> None:
+        """Write the estimator and the facts with skops."""
+        import skops.io
+
+        content = {
+            "signature": self.signature,
+            "variant": self.variant,
+            "mean": self.mean,
+            "std": self.std,
+            "estimator": self.estimator,
+            "facts": facts,
+        }
+        cache.save_sealed(path, skops.io.dumps(content))
+
+    def load(self, path: Path) -> dict[str, Any]:
+        """Read the estimator and the facts; only known types are made."""
+        import skops.io
+
+        file = cache.load_sealed(path)
+        try:
+            content = skops.io.loads(file, trusted=_TRUSTED)
+            if content["signature"] != self.signature:
+                raise ValueError(f"holds {content['signature']}, not {self.signature}")
+            self.variant = content["variant"]
+            self.mean, self.std = content["mean"], content["std"]
+            self.estimator = content["estimator"]
+            return content["facts"]
+        except Exception as error:  # skops raises many kinds for a file from elsewhere
+            raise cache.CacheError(f"{path.name}: {cache.first_line(error)}") from error
+
+
+class ClassicalModel(SkopsModel):
     """A scikit-learn estimator.
 
     It is fitted to at most ``max_windows`` windows, drawn at random: neighbouring windows share most of their
@@ -68,36 +114,6 @@ class ClassicalModel(Model):
         begins = range(0, len(windows), _BLOCK)
         blocks = [windows.take(np.arange(begin, min(begin + _BLOCK, len(windows)))) for begin in begins]
         return np.concatenate([function(self._vectors(block)) for block in blocks])
-
-    def save(self, path: Path, facts: dict[str, Any]) -> None:
-        """Write the estimator and the facts with skops."""
-        import skops.io
-
-        content = {
-            "signature": self.signature,
-            "variant": self.variant,
-            "mean": self.mean,
-            "std": self.std,
-            "estimator": self.estimator,
-            "facts": facts,
-        }
-        cache.save_sealed(path, skops.io.dumps(content))
-
-    def load(self, path: Path) -> dict[str, Any]:
-        """Read the estimator and the facts; only known types are made."""
-        import skops.io
-
-        file = cache.load_sealed(path)
-        try:
-            content = skops.io.loads(file, trusted=_TRUSTED)
-            if content["signature"] != self.signature:
-                raise ValueError(f"holds {content['signature']}, not {self.signature}")
-            self.variant = content["variant"]
-            self.mean, self.std = content["mean"], content["std"]
-            self.estimator = content["estimator"]
-            return content["facts"]
-        except Exception as error:  # skops raises many kinds for a file from elsewhere
-            raise cache.CacheError(f"{path.name}: {cache.first_line(error)}") from error
 
     def _landmarks(self, seed: int) -> Nystroem:
         """Nyström features of the kernel that scikit-learn's ``gamma="scale"`` gives for standardised windows."""
