@@ -12,7 +12,7 @@ DEMO := --base_dir dataset/demo --result_dir results/demo --pickle_dir cache/dem
 
 demo: .venv/run.stamp
 	$(BIN)/python src/make_demo_dataset.py --output_dir dataset/demo
-	$(BIN)/python src/exp_autoencoding.py $(DEMO) --model all --epochs 8
+	$(BIN)/python src/exp_autoencoding.py $(DEMO) --model all --epochs 8 --scoring mse mahalanobis
 	$(BIN)/python src/exp_classification.py $(DEMO) --model all --classification_type machine_type --epochs 3
 	$(BIN)/python src/exp_classification.py $(DEMO) --model all --classification_type machine_id --epochs 2
 	$(BIN)/python src/make_report.py --result_dir results/demo --model_dir cache/demo/models

@@ -41,6 +41,7 @@ def main(base_dir: Path, output_dir: Path) -> int:
         "--model_dir": model_dir,  # the trained models
         "--pickle_dir": output_dir / "features",  # log-mel features, extracted once
         "--model": "simple_ae",
+        "--scoring": "mse",  # or mahalanobis; models such as knn have a score of their own
         "--epochs": 3,
         "--jobs": 1,  # so small a model needs no second process
     }
@@ -50,7 +51,7 @@ def main(base_dir: Path, output_dir: Path) -> int:
 
     # 2. Read the results: a row a model and machine, with the metrics and every setting that led to them.
     rows = pd.read_csv(output_dir / "research_results.csv", dtype={"run_id": str}).fillna({"snr": ""})
-    print(rows.groupby("machine_type")[["auc", "pr_auc"]].mean().round(3))
+    print(rows.groupby(["machine_type", "scoring"])[["auc", "pr_auc", "f1"]].mean().round(3))
 
     # 3. Draw a figure of the scores of one machine. run_id ties a row to the files that belong to it.
     row = rows.iloc[0]
@@ -60,12 +61,13 @@ def main(base_dir: Path, output_dir: Path) -> int:
     axes = figure.subplots()
     for label, group in scores.groupby("label"):
         axes.hist(group["score"], bins=10, alpha=0.6, label=label)
+    axes.axvline(row["threshold"], color="black", linestyle="--", label="threshold")
     axes.set(xlabel="anomaly score", ylabel="recordings", title=f"{row['machine_type']} {row['machine_id']}")
     axes.legend()
     figure.savefig(output_dir / "scores.png")
 
     # 4. Score one recording with the trained model: higher is more anomalous. A window is `frames` log-mel frames,
-    #    and the score of the recording is the mean over its windows.
+    #    and the score of the recording is the mean over its windows. The threshold follows from normal recordings.
     machine = "_".join(filter(None, [row["snr"], row["machine_type"], row["machine_id"]]))
     model_file = max(model_dir.glob(f"simple_ae_{machine}_*"), key=lambda path: path.stat().st_mtime)
     settings = FeatureSettings()  # as in the experiment: 64 mel bands ...
@@ -73,7 +75,8 @@ def main(base_dir: Path, output_dir: Path) -> int:
     model.load(model_file)
     recording = Path(scores["path"].iloc[0])
     _, _, window_scores = score_recording(model, recording, settings, model.frames)
-    print(f"{recording.name} ({scores['label'].iloc[0]}): score {window_scores.mean():.3f}")
+    verdict = "abnormal" if window_scores.mean() > row["threshold"] else "normal"
+    print(f"{recording.name} ({scores['label'].iloc[0]}): score {window_scores.mean():.3f}, judged {verdict}")
     print(f"Figure: {output_dir / 'scores.png'}")
     return 0
 

@@ -41,6 +41,15 @@ def test_the_report_finds_the_model_and_hears_the_whistle(example):
     assert abnormal.times[-1] < len(abnormal.frames) * abnormal.hop_seconds
 
 
+def test_models_without_scores_of_windows_are_not_listened_to(example):
+    results = loading.load(example)
+    for column, value in (("model", "knn"), ("scoring", "mahalanobis"), ("score_pooling", "max")):
+        changed = loading.load(example)
+        changed.detection[column] = value
+        assert listening.listen(changed, "auc", example / "models") == []
+    assert listening.listen(results, "auc", example / "models")
+
+
 def test_a_model_that_gives_other_scores_is_not_taken_for_the_right_one(example):
     results = loading.load(example)
     for scores in results.scores.values():

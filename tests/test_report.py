@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -333,7 +333,9 @@ def test_a_run_on_other_recordings_replaces_the_older_one(tmp_path):
     assert "1 older rows" in " ".join(results.notes)
 
 
-@pytest.mark.parametrize(("column", "values"), [("scoring", ("mean", "max")), ("epochs", (3, 50))])
+@pytest.mark.parametrize(
+    ("column", "values"), [("scoring", ("mse", "mahalanobis")), ("score_pooling", ("mean", "max")), ("epochs", (3, 50))]
+)
 def test_what_was_run_with_several_settings_is_told_apart(tmp_path, column, values):
     rows = write_results(tmp_path, models=("simple_ae", "conv_ae"))
     first = rows.assign(**{column: values[0]})
@@ -341,8 +343,80 @@ def test_what_was_run_with_several_settings_is_told_apart(tmp_path, column, valu
     other["run_id"] += "x"
     save(pd.concat([first, other]), tmp_path / "research_results.csv")
     labels = set(loading.load(tmp_path).detection["label"])
-    conv = f"conv_ae (scoring={values[0]})" if column == "scoring" else "conv_ae"
-    assert labels == {conv, *(f"simple_ae ({column}={value})" for value in values)}
+    conv = f"conv_ae ({values[0]})" if column == "scoring" else "conv_ae"
+    about = "" if column == "scoring" else f"{column}="
+    assert labels == {conv, *(f"simple_ae ({about}{value})" for value in values)}
+
+
+def two_scorings(tmp_path):
+    """Networks scored in both ways, and a forest and a nearest neighbour, which have one of their own."""
+    rows = write_results(tmp_path, models=("simple_ae", "conv_ae", "isolation_forest", "knn"))
+    is_network = rows["model"].str.endswith("_ae")
+    rows = rows.assign(scoring="native", threshold=1.0, threshold_from="left_out", precision=0.5, recall=0.25, f1=1 / 3)
+    rows.loc[is_network, "scoring"] = "mse"
+    other = rows[is_network].assign(scoring="mahalanobis", auc=0.99, f1=0.75)
+    other["run_id"] += "x"
+    for folder in ("scores", "history"):
+        for path in (tmp_path / folder).glob("*_ae_*.csv"):
+            shutil.copy(path, path.with_stem(f"{path.stem}x"))
+    save(pd.concat([other, rows]), tmp_path / "research_results.csv")
+    return loading.load(tmp_path)
+
+
+def test_a_way_of_scoring_names_only_those_that_have_several(tmp_path):
+    results = two_scorings(tmp_path)
+    labels = list(results.detection["label"].unique())
+    networks = [f"{name} ({way})" for name in ("simple_ae", "conv_ae") for way in ("mse", "mahalanobis")]
+    assert labels == [*networks, "isolation_forest", "knn"]
+    assert list(results.detection["trained"].unique()) == ["simple_ae", "conv_ae", "isolation_forest", "knn"]
+
+
+def test_tables_and_figures_hold_every_way_of_scoring(tmp_path):
+    results = two_scorings(tmp_path)
+    labels = list(results.detection["label"].unique())
+    for table in (*tables.by_type(results, "auc"), *tables.efficiency(results, "auc"), *tables.decisions(results)):
+        assert list(table.texts.index) == labels
+    [decisions] = tables.decisions(results)
+    assert decisions.texts.loc["simple_ae (mse)"].tolist() == ["0.500 ± 0.000", "0.250 ± 0.000", "0.333 ± 0.000"]
+    assert decisions.marks.loc["simple_ae (mahalanobis)", "F1"] == "best"
+    assert "of knn, which judge recordings as a whole, of one recording" in tables.efficiency(results, "auc")[0].caption
+    [scatter] = figures.parameters(results, "auc")
+    [legend] = scatter.canvas.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["Pareto front", *labels]
+    assert [axis.get_title() for axis in figures.losses(results)[0].canvas.axes[:4]] == [
+        *("simple_ae", "conv_ae", "isolation_forest", "knn")
+    ]
+
+
+@pytest.mark.parametrize("count", [2, 30])
+def test_names_and_numbers_have_room_in_the_figures(tmp_path, count):
+    """Of many models, too: a legend is within its figure, and no number at an axis runs into the next."""
+    rows = write_results(tmp_path, types=("fan", "pump", "valve"))
+    parts = [
+        rows[rows["model"] == "conv_ae"].assign(
+            model=f"denoising_ae (mahalanobis) {number}",
+            num_parameters=100 * 1.3**number,
+            auc=rows["auc"] - number / 99,
+        )
+        for number in range(count)
+    ]
+    for number, part in enumerate(parts):
+        part["run_id"] += f"x{number}"
+    save(pd.concat(parts), tmp_path / "research_results.csv")
+    results = loading.load(tmp_path)
+    comparison = statistics.compare_models(loading.by_machine(results.detection, "auc"))
+    drawn = [*figures.parameters(results, "auc"), *figures.rank_diagram(results, comparison, "auc")]
+    assert len(drawn) == (2 if count > 2 else 1)
+    for figure in drawn:
+        figure.canvas.draw_without_rendering()
+        whole = figure.canvas.bbox
+        for legend in figure.canvas.legends:
+            box = legend.get_window_extent()
+            assert box.y0 >= -1
+            assert box.y1 <= whole.height + 1
+        numbers = [text for text in figure.canvas.axes[0].texts if text.get_text().isdigit()]
+        boxes = [text.get_window_extent() for text in numbers]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_a_setting_that_older_rows_do_not_have_makes_no_other_model(tmp_path):

@@ -81,7 +81,7 @@ def build(
     others = [name for name in loading.DETECTION if name != metric]
     classified = tables.classification(results)
     sections = [
-        page.Section("Anomaly detection", tables=main),
+        page.Section("Anomaly detection", tables=[*main, *tables.decisions(results)]),
         page.Section("Classification", tables=classified),
         page.Section(
             "Figures",

@@ -195,9 +195,10 @@ def roc_curves(results: Results, metric: str) -> list[Figure]:
             for axis in axes:
                 known |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
             names = [name for name in [*shown, f"{len(others)} others"] if name in known]
-            canvas.legend(
-                [known[name] for name in names], names, loc="outside lower center", ncols=min(4, len(names)), fontsize=8
-            )
+            # an inch holds about fifteen letters, and the line before a name takes the room of seven
+            fitting = int(15 * canvas.get_figwidth() // (7 + max(map(len, names))))
+            columns = max(1, min(4, len(names), fitting))
+            canvas.legend([known[name] for name in names], names, loc="outside lower center", ncols=columns, fontsize=8)
             at = f" at {snr_title(snr)}" if snr else ""
             canvas.suptitle(_title(results, f"ROC curves{at}"), fontsize=10)
         few = f" The {len(shown)} models of the highest mean {TITLES[metric]} are named." if others else ""
@@ -249,7 +250,7 @@ def parameters(results: Results, metric: str) -> list[Figure]:
         return []
     front = pareto_front(points)
     with mpl.rc_context(_STYLE):
-        canvas = Canvas(figsize=(6.6, 3.9), layout="constrained")
+        canvas = Canvas(figsize=(6.6, max(3.9, 0.5 + 0.175 * len(points))), layout="constrained")  # room for all names
         axis = canvas.subplots()
         axis.step(
             points.loc[front, "num_parameters"],
@@ -274,7 +275,8 @@ def parameters(results: Results, metric: str) -> list[Figure]:
             )
         axis.set_xscale("log")
         axis.margins(0.08)
-        axis.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+        is_wide = points["num_parameters"].max() > 100 * points["num_parameters"].min()
+        axis.xaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 3) if is_wide else (1, 2, 5)))
         axis.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: _thousands(value)))
         axis.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         axis.set(xlabel="Parameters", ylabel=f"Mean {TITLES[metric]}")
@@ -347,8 +349,9 @@ def histograms(results: Results, metric: str) -> list[Figure]:
 def losses(results: Results) -> list[Figure]:
     """Loss against epochs, for each network the mean over its machines."""
     rows = loading.machines_only(results.detection)
+    rows = rows.drop_duplicates(["trained", *MACHINE, "seed"])  # however many ways it was scored in
     found: dict[str, list[pd.DataFrame]] = {}
-    for label, run_id in rows[["label", "run_id"]].itertuples(index=False):
+    for label, run_id in rows[["trained", "run_id"]].itertuples(index=False):
         history = results.kept("history", run_id, ["epoch", "train_loss"])
         if history is not None:
             found.setdefault(label, []).append(history.set_index("epoch"))
@@ -461,7 +464,8 @@ def rank_diagram(results: Results, comparison: Comparison, metric: str) -> list[
         axis.plot([1, count], [0, 0], color="black", linewidth=1)
         for rank in range(1, count + 1):
             axis.plot([rank, rank], [0, 0.07], color="black", linewidth=1)
-            axis.text(rank, 0.1, rank, ha="center", va="bottom", fontsize=8)
+            if (rank - 1) % math.ceil(count / 14) == 0:  # more numbers would run into each other
+                axis.text(rank, 0.1, rank, ha="center", va="bottom", fontsize=8)
         for number, (label, rank) in enumerate(ranks.items()):
             is_left = number < half
             level = -(depth + 0.32 * (number if is_left else count - 1 - number))

@@ -13,7 +13,7 @@ from mimii.audio import RecordingError, read_channel
 from mimii.features import Features
 from mimii.logmel import log_mel
 from mimii.models import DETECTORS, create_model
-from mimii.models.base import Detector
+from mimii.models.base import WindowDetector
 from mimii.recordings import MACHINE, machine_name
 from mimii.report import loading
 from mimii.report.loading import Results
@@ -53,7 +53,8 @@ class Hearing:
 def listen(results: Results, metric: str, model_dir: Path) -> list[Hearing]:
     """Score a normal and an abnormal recording window by window, with the best model that can be found.
 
-    Models are tried from the highest metric down. A file in the cache is the right one if its name is that of the
+    Models are tried from the highest metric down; those whose score of a recording is not the mean of scores of its
+    windows can't be heard. A file in the cache is the right one if its name is that of the
     model and its machines, and if it gives a recording the very score that the results have.
 
     Returns
@@ -63,7 +64,9 @@ def listen(results: Results, metric: str, model_dir: Path) -> list[Hearing]:
         recording is there.
     """
     rows = loading.machines_only(results.detection)
-    rows = rows[rows["run_id"].isin(list(results.scores)) & rows["model"].isin(list(DETECTORS))]
+    by_windows = [name for name, entry in DETECTORS.items() if not entry.options]
+    rows = rows[rows["run_id"].isin(list(results.scores)) & rows["model"].isin(by_windows)]
+    rows = rows[(rows["scoring"] != "mahalanobis") & rows["score_pooling"].isin(["", "mean"])]
     means = rows.groupby("label")[metric].transform("mean")
     order = rows.assign(mean=means).sort_values(["mean", metric], ascending=False, kind="stable")
     for row in order.to_dict("records"):
@@ -122,13 +125,13 @@ def _hear(row: dict[str, Any], model_file: Path, chosen: list[pd.Series]) -> lis
 
 
 def score_recording(
-    model: Detector, path: Path, settings: FeatureSettings, length: int
+    model: WindowDetector, path: Path, settings: FeatureSettings, length: int
 ) -> tuple[np.ndarray, int, np.ndarray]:
     """Score each window of one recording.
 
     Parameters
     ----------
-    model : Detector
+    model : WindowDetector
         Fitted.
     path : Path
     settings : FeatureSettings
@@ -140,7 +143,7 @@ def score_recording(
     frames : np.ndarray [shape=(n_frames, n_mels)]
     sample_rate : int
     scores : np.ndarray [shape=(n_windows,)]
-        Their mean is the score of the recording.
+        Their mean is the score of the recording, unless another ``--scoring`` or ``--score_pooling`` was asked for.
 
     Raises
     ------

@@ -16,6 +16,7 @@ from mimii.errors import UserError
 from mimii.models import REGISTRY
 from mimii.published import published_baseline
 from mimii.recordings import MACHINE, is_synthetic
+from mimii.settings import NATIVE, SCORINGS
 from mimii.tasks import ALL
 
 DETECTION = ["auc", "pr_auc", "pauc"]
@@ -26,17 +27,20 @@ COST = [
 ]
 # what makes two rows of one model results of different things; the seed makes them repetitions of the same
 SETTINGS = [
-    *("scoring", "dataset_scope", "n_mels", "frames", "n_fft", "hop_length", "power", "channel"),
+    *("scoring", "score_pooling", "pooling", "twfr_r", "distance"),
+    *("dataset_scope", "n_mels", "frames", "n_fft", "hop_length", "power", "channel"),
     *("epochs", "batch_size", "learning_rate", "val_split", "class_weight"),
 ]
 MINUS = "\N{MINUS SIGN}"
 PUBLISHED = "MIMII authors' AE (published)"
 
 _TEXTS = [
-    *("model", *MACHINE, "dataset_scope", "classification_type", "class_weight", "scoring", "variant"),
+    *("model", *MACHINE, "dataset_scope", "classification_type", "class_weight", "variant"),
+    *("scoring", "score_pooling", "pooling", "distance", "threshold_from"),
     *("device", "device_name", "torch_version", "run_id", "timestamp"),
 ]
-_NUMBERS = [*DETECTION, *CLASSIFICATION, *COST, "seed", "train_files", "eval_files"]
+_NUMBERS = [*DETECTION, *CLASSIFICATION, *COST, "threshold", "twfr_r", "seed", "train_files", "eval_files"]
+_OF_SCORES = ("scoring", "score_pooling")  # settings that make other scores of the same trained model
 
 
 @dataclass
@@ -47,7 +51,8 @@ class Results:
     ----------
     directory : Path
     detection, classification : pd.DataFrame
-        The latest row of each run, with a column ``label``: the model and what tells it from its other rows.
+        The latest row of each run, with the columns ``label``, the model and what tells it from its other rows, and
+        ``trained``, the same without what only scores depend on.
     notes : list of str
         What is missing or was left out, one sentence each.
     """
@@ -190,7 +195,8 @@ def _combined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 def _latest(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Of each run the latest row, and of each model, machine and seed the latest run, in the order of the report."""
     rows = rows.sort_values("timestamp", kind="stable").drop_duplicates("run_id", keep="last")
-    rows = rows.assign(label=_labels(rows))
+    of_training = [name for name in SETTINGS if name not in _OF_SCORES]
+    rows = rows.assign(label=_labels(rows, SETTINGS), trained=_labels(rows, of_training))
     what = ["classification_type", "label", *MACHINE, "seed"]
     latest = rows.drop_duplicates(what, keep="last")
     if older := len(rows) - len(latest):
@@ -201,25 +207,36 @@ def _latest(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     names = list(REGISTRY)
     order = {name: number for number, name in enumerate([*names, *sorted(set(latest["model"]) - set(names))])}
     return (
-        latest.assign(_model=latest["model"].map(order), _snr=latest["snr"].map(decibels))
-        .sort_values(["_model", "label", "_snr", "snr", "machine_type", "machine_id", "seed"], kind="stable")
-        .drop(columns=["_model", "_snr"])
+        latest.assign(
+            _model=latest["model"].map(order),
+            _scoring=latest["scoring"].map({name: number for number, name in enumerate(SCORINGS)}),
+            _snr=latest["snr"].map(decibels),
+        )
+        .sort_values(
+            ["_model", "_scoring", "label", "_snr", "snr", "machine_type", "machine_id", "seed"], kind="stable"
+        )
+        .drop(columns=["_model", "_scoring", "_snr"])
         .reset_index(drop=True)
     )
 
 
-def _labels(rows: pd.DataFrame) -> pd.Series:
+def _labels(rows: pd.DataFrame, settings: Sequence[str]) -> pd.Series:
     """The model and, where it was run with several settings, those that differ between its rows."""
     labels = rows["model"].copy()
-    settings = [name for name in SETTINGS if name in rows]
+    settings = [name for name in settings if name in rows]
     known = rows[settings].replace("", None)
+    if "scoring" in known:  # a model's own way of scoring, which is its only one, needs no name
+        known["scoring"] = known["scoring"].replace(NATIVE, None)
     for _, group in rows.groupby(["model", "classification_type"]):
         own = known.loc[group.index]
-        # how windows become a score is part of a detector's name as soon as any two of them differ in it
+        # how it was scored is part of a detector's name as soon as any two of them differ in it
         varied = [name for name in settings if (known if name == "scoring" else own)[name].nunique() > 1]
         for place, row in own[varied].iterrows():
-            if suffix := ", ".join(f"{name}={short(value)}" for name, value in row.dropna().items()):
-                labels[place] = f"{labels[place]} ({suffix})"
+            parts = [
+                short(value) if name == "scoring" else f"{name}={short(value)}" for name, value in row.dropna().items()
+            ]
+            if parts:
+                labels[place] = f"{labels[place]} ({', '.join(parts)})"
     return labels
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mimii import cache
+from mimii.models import REGISTRY
 from mimii.recordings import MACHINE, machine_name
 from mimii.report import loading, statistics
 from mimii.report.loading import MINUS, PUBLISHED, Results, snr_title, snrs
@@ -327,6 +328,31 @@ def _about_published(rows: pd.DataFrame) -> str:
     )
 
 
+def decisions(results: Results) -> list[Table]:
+    """Precision, recall and F1 of each detector at its threshold, one table at each SNR."""
+    rows = loading.machines_only(results.detection).dropna(subset=["threshold", "f1"])
+    tables = []
+    for snr in snrs(rows):
+        here = rows[rows["snr"] == snr]
+        metrics = {TITLES[name]: name for name in ("precision", "recall", "f1")}
+        over_seeds = has_seeds(here)
+        at = f" at {snr_title(snr)}" if snr else ""
+        tables.append(
+            _means_table(
+                dict.fromkeys(metrics, _having()),
+                here,
+                metrics,
+                over_seeds=over_seeds,
+                name="_".join(filter(None, ["threshold", snr])),
+                title=f"Decisions at the threshold{at}",
+                caption=f"Precision, recall and F1 of the abnormal recordings at each machine's own threshold{at}, the "
+                f"90th percentile of a gamma distribution fitted to scores of normal recordings: "
+                f"{_deviation(over_seeds, 'machines')}. No label was used.{_about(results)}",
+            )
+        )
+    return tables
+
+
 def machines(results: Results, metric: str) -> list[Table]:
     """Every machine x model."""
     rows = loading.machines_only(results.detection).dropna(subset=metric)
@@ -419,13 +445,15 @@ def _costs(rows: pd.DataFrame, metric: str, results: Results, task: str) -> list
     if metric in shown:
         best[[TITLES[metric]]] = marks(values[[TITLES[metric]]])
     devices = ", ".join(filter(None, rows["device_name"].unique())) or "an unknown device"
+    pooled = [name for name in rows["model"].unique() if name in REGISTRY and REGISTRY[name].options]
+    whole = f", or of {', '.join(pooled)}, which judge recordings as a whole, of one recording" if pooled else ""
     return [
         Table(
             name=f"efficiency_{task}",
             title=f"Efficiency, {TASKS.get(task, 'anomaly detection')}",
             caption=f"Cost of each model beside its {TITLES[metric]}, means over what it was trained for. "
-            f"Measured on {devices}; latency is that of a single window, RAM that of the worker process with its "
-            f"libraries.{_about(results)}",
+            f"Measured on {devices}; latency is that of a single window{whole}; RAM is that of the worker process "
+            f"with its libraries.{_about(results)}",
             texts=texts,
             values=values,
             marks=best,
