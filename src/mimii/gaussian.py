@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.covariance import ledoit_wolf
 
 # of the mean variance: what is added to each component's, so that the matrix can be inverted whatever the vectors are
 _RIDGE = 1e-3
@@ -37,8 +38,6 @@ class Gaussian:
             Shrink the correlations instead: each component is divided by its standard deviation before. For
             components of very different scale, which a multiple of the identity suits ill.
         """
-        from sklearn.covariance import ledoit_wolf
-
         mean = vectors.mean(axis=0)
         if len(vectors) == 1:
             return cls(mean, np.eye(len(mean)))

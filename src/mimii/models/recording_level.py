@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
 
 from mimii.errors import TaskError
 from mimii.features import Windows
@@ -234,9 +237,6 @@ class Mixture(RecordingDetector):
 
     def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
         """The mixture, by expectation maximisation from k-means; recordings that are all the same make one."""
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.mixture import GaussianMixture
-
         count = 1 if (vectors == vectors[0]).all() else 2
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # what the last iterations change is little
@@ -258,8 +258,6 @@ class PrincipalComponents(RecordingDetector):
 
     def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
         """Mean and components; recordings that are all the same have none."""
-        from sklearn.decomposition import PCA
-
         mean = vectors.mean(axis=0)
         if (vectors == vectors[0]).all():
             return {"mean": mean, "components": np.empty((0, len(mean)))}
