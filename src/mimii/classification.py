@@ -110,7 +110,7 @@ class ClassificationTask(Task):
         return there == (1 if self._is_one_class(key) else len(self.classes))
 
     def evaluate(
-        self, recordings: pd.DataFrame, outputs: np.ndarray, key: tuple[str, str, str], reference: None
+        self, recordings: pd.DataFrame, outputs: np.ndarray, key: tuple[str, str, str], reference: None = None
     ) -> Judgement:
         """Judge the mean probabilities of recordings.
 

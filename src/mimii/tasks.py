@@ -210,7 +210,7 @@ class Task(ABC):
 
     @abstractmethod
     def evaluate(
-        self, recordings: pd.DataFrame, outputs: np.ndarray, key: tuple[str, str, str], reference: Any
+        self, recordings: pd.DataFrame, outputs: np.ndarray, key: tuple[str, str, str], reference: Any = None
     ) -> "Judgement":
         """Judge the outputs for the recordings of a machine or pool.
 
@@ -222,7 +222,7 @@ class Task(ABC):
         key : tuple of str
             SNR, type and ID.
         reference : Any
-            What `reference` gave.
+            What `reference` gave, where the kind of task has any.
         """
 
     def reference(self, model: Model, features: Features, scoring: str) -> Any:
