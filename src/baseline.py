@@ -109,6 +109,7 @@ def settings(args: argparse.Namespace) -> argparse.Namespace:
         **{key: config[key] for key in ("epochs", "batch_size")},
         val_split=config["validation_split"],
         learning_rate=1e-3,
+        tf32=False,
         channel=0,
         model=["mimii_baseline"],
         left_out_models=[],

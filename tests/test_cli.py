@@ -40,6 +40,7 @@ OPTIONS_OF_THE_ISSUE = {
     "pooling": "mean",
     "twfr_r": 0.99,
     "distance": "euclidean",
+    "tf32": False,
     "device": "auto",
     "jobs": None,
 }

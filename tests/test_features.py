@@ -2,14 +2,16 @@ import librosa
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import sound
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mimii import logmel
 from mimii.audio import read_channel
 from mimii.errors import UserError
 from mimii.features import Features, Windows
-from mimii.logmel import log_mel
+from mimii.logmel import log_mel, log_mel_on_gpu
 from mimii.settings import FeatureSettings
 
 EPSILON = np.finfo(np.float64).eps
@@ -223,3 +225,36 @@ def test_features_of_several_machines_are_put_one_after_the_other():
 def test_machines_of_different_sample_rates_are_not_mixed():
     with pytest.raises(UserError, match=r"8000.*16000"):
         Features.concatenate([make_features([4], sample_rate=16000), make_features([4], sample_rate=8000)])
+
+
+# --- on a GPU; the same code runs on the CPU, and that is tested where there is no GPU
+
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("options", SETTINGS, ids=str)
+def test_log_mel_of_many_signals_at_once_is_librosas(options, device):
+    settings = FeatureSettings(**options)
+    rng = np.random.default_rng(7)
+    signals = np.stack([sound(rng, seconds=1.0, pitch=pitch) for pitch in (110.0, 440.0)])
+    ours = log_mel_on_gpu(torch.from_numpy(signals).to(device), 16000, settings).cpu().numpy()
+    for one, signal in zip(ours, signals, strict=True):
+        assert np.abs(one - librosa_log_mel(signal, 16000, settings)).max() < 1e-3
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_log_mel_of_many_quiet_bands_at_once_is_librosas(device):
+    signal = quiet_beside_loud("sweep", 1e-5)
+    ours = log_mel_on_gpu(torch.from_numpy(signal[None]).to(device), 16000, FeatureSettings()).cpu().numpy()
+    assert np.abs(ours[0] - librosa_log_mel(signal, 16000, FeatureSettings())).max() < 1e-3
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_more_frames_than_a_gpu_takes_at_once_are_the_same(device, monkeypatch):
+    signals = np.random.default_rng(8).integers(-3000, 3000, size=(3, 16000), dtype=np.int16)
+    expected = [log_mel(signal, 16000, FeatureSettings()) for signal in signals]
+    monkeypatch.setattr(logmel, "_GPU_BLOCK", 15)
+    ours = log_mel_on_gpu(torch.from_numpy(signals).to(device), 16000, FeatureSettings()).cpu().numpy()
+    assert np.abs(ours - expected).max() < 1e-3

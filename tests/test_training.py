@@ -5,11 +5,13 @@ import pytest
 import torch
 from torch import nn
 
+from mimii import training
 from mimii.errors import TaskError, UserError
 from mimii.features import Windows
+from mimii.models.autoencoders import LSTMAE, ConvAE, SimpleAE, SpectralShapeAE
 from mimii.models.network import Network
 from mimii.settings import TrainingSettings
-from mimii.training import ResidentWindows, choose_device, train
+from mimii.training import ResidentWindows, choose_device, precision, train
 
 torch.set_num_threads(1)
 
@@ -183,3 +185,130 @@ def test_auto_takes_a_device_that_is_there():
 def test_a_device_that_is_not_there_is_refused():
     with pytest.raises(UserError, match="--device cuda"):
         choose_device("cuda")
+
+
+# --- equal to the plain way
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
+
+
+def plain_epoch(network, windows, settings, seed, device):
+    """The loss of an epoch as one writes it: stacked windows, a loop over batches, torch's plain Adam."""
+    mean, std = windows.frames[:200].mean(axis=0), windows.frames[:200].std(axis=0)
+    stacked = torch.from_numpy((windows.gather() - mean) / std).to(device)
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, foreach=False)
+    order = torch.randperm(len(stacked), generator=torch.Generator().manual_seed(seed)).to(device)
+    total = 0.0
+    for indices in order.split(settings.batch_size):
+        optimizer.zero_grad()
+        batch = stacked[indices]
+        loss = ((network.reconstruct(batch) - batch) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(indices)
+    return total / len(stacked)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("network_class", [SimpleAE, ConvAE, LSTMAE, SpectralShapeAE])
+def test_an_epoch_has_the_loss_of_the_plain_way(network_class, device):
+    frames = np.random.default_rng(0).normal(-40, 12, size=(200, 16)).astype(np.float32)
+    windows = Windows(frames, np.arange(196), np.zeros(196, dtype=int), 5)
+    torch.manual_seed(0)
+    network = network_class(16, 5).to(device)
+    expected = plain_epoch(copy.deepcopy(network).train(), windows, settings(learning_rate=1e-3), 7, device)
+    history = train(network, windows, None, settings(learning_rate=1e-3, epochs=1), seed=7, device=device)
+    assert history.train_loss == pytest.approx([expected], rel=1e-4)
+
+
+# --- little memory
+
+
+class Hungry(Level):
+    """Runs out of memory where it is shown too many windows."""
+
+    def __init__(self, limit):
+        super().__init__()
+        self.limit = limit
+
+    def loss(self, windows):
+        if len(windows) > self.limit:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nAnd so on")
+        return super().loss(windows)
+
+
+def test_out_of_memory_a_batch_is_taken_in_parts_and_teaches_the_same(log_lines):
+    levels, histories = [], []
+    for network in (Level(), Hungry(limit=3)):
+        histories.append(train(network, windows_of(*range(11)), windows_of(*range(9)), settings(batch_size=8), seed=0))
+        levels.append(network.level.item())
+    assert levels[1] == pytest.approx(levels[0], rel=1e-5)
+    assert histories[1].train_loss == pytest.approx(histories[0].train_loss, rel=1e-5)
+    assert histories[1].val_loss == pytest.approx(histories[0].val_loss, rel=1e-5)
+    said = [line for line in log_lines if "short of memory" in line]
+    assert "WARNING The GPU is short of memory: 4 windows are trained with at a time, not 8." in said
+    assert "WARNING The GPU is short of memory: 2 windows are trained with at a time, not 4." in said
+    assert len([line for line in said if "trained" in line]) == 2
+
+
+def test_without_room_for_a_single_window_the_task_ends_with_a_remedy():
+    with pytest.raises(TaskError, match="--device cpu"):
+        train(Hungry(limit=0), windows_of(1, 2, 3), None, settings(), seed=0)
+
+
+def test_out_of_memory_scores_are_those_of_smaller_blocks(log_lines):
+    network = Level()
+    windows = windows_of(*range(20_000))
+
+    def score(batch):
+        if len(batch) > 1000:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return batch[:, 0, 0]
+
+    assert np.array_equal(training.apply(network, score, windows), np.arange(20_000, dtype=np.float32))
+    assert any("windows are scored at a time" in line for line in log_lines)
+
+
+def test_frames_that_a_gpu_has_no_room_for_stay_in_main_memory(monkeypatch, log_lines):
+    def full(tensor, device):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    windows = windows_of(1, 2, 3, 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.Tensor, "to", full)
+        frames = ResidentWindows.settle(windows.frames, torch.device("cpu"))
+    assert np.array_equal(frames.numpy(), windows.frames)
+    assert any("they stay in main memory" in line for line in log_lines)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+def test_frames_in_main_memory_train_on_a_gpu_as_those_on_it(monkeypatch):
+    losses = []
+    for stay in (False, True):
+        if stay:
+            monkeypatch.setattr(ResidentWindows, "settle", lambda frames, device: torch.from_numpy(frames))
+        network = Level().to("cuda")
+        losses.append(train(network, windows_of(*range(50)), None, settings(), seed=0, device="cuda").train_loss)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+@pytest.mark.parametrize("network_class", [SimpleAE, ConvAE, LSTMAE])
+def test_a_step_is_a_captured_graph(network_class, log_lines):
+    frames = np.random.default_rng(0).normal(size=(200, 16)).astype(np.float32)
+    windows = Windows(frames, np.arange(196), np.zeros(196, dtype=int), 5)
+    network = network_class(16, 5).to("cuda")
+    step = training._Step(network, ResidentWindows(windows, "cuda"), settings())
+    assert step._graph is not None
+    assert not [line for line in log_lines if "No CUDA graph" in line]
+
+
+def test_tf32_is_off_unless_asked_for():
+    def state():
+        return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+    assert state() == (False, False)
+    with precision(tf32=True):
+        assert state() == (True, True)
+    assert state() == (False, False)

@@ -172,6 +172,7 @@ def add_training_options(parser: Parser) -> argparse._ArgumentGroup:
         default=training.val_split,
         help="part of the training recordings that is kept for validation",
     )
+    group.add_argument("--tf32", action="store_true", help="let a GPU multiply in TF32: 10 bits instead of 23")
     seeds = group.add_mutually_exclusive_group()
     seeds.add_argument("--seed", type=seed_int, default=training.seed, help="where all random numbers come from")
     seeds.add_argument("--seeds", type=seed_int, nargs="+", metavar="SEED", help="every experiment with each of these")

@@ -31,10 +31,12 @@ def do(task: Task) -> Outcome:
     """Do a task, in whatever process, and turn every failure into an outcome: the sweep goes on."""
     import torch
 
+    from mimii.training import precision
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # for the reasons that mimii.parallel gives
     try:
-        with about(task.name):
+        with about(task.name), precision(tf32=task.settings.tf32):
             return task.run()
     except StorageError:
         raise  # nothing could be kept of the other tasks either

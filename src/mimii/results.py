@@ -29,7 +29,7 @@ def timestamp() -> str:
 _TEXTS = {
     *("model", "scoring", "snr", "machine_type", "machine_id", "dataset_scope", "threshold_from", "score_pooling"),
     *("classification_type", "class_weight"),
-    *("pooling", "distance", "variant", "device", "device_name", "torch_version", "run_id", "timestamp"),
+    *("pooling", "distance", "variant", "device", "device_name", "tf32", "torch_version", "run_id", "timestamp"),
 }
 
 

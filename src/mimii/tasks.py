@@ -34,7 +34,7 @@ COST = [
 ]
 HOW = [
     *("n_mels", "frames", "n_fft", "hop_length", "power", "channel"),
-    *("epochs", "batch_size", "learning_rate", "val_split", "seed"),
+    *("epochs", "batch_size", "learning_rate", "val_split", "seed", "tf32"),
     *("train_files", "eval_files", "skipped_files", "train_samples", "variant"),
     *("device", "device_name", "jobs", "torch_version", "run_id", "timestamp"),
 ]

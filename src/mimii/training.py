@@ -4,7 +4,9 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +19,20 @@ from mimii.settings import TrainingSettings
 log = logging.getLogger(__name__)
 
 _SCORING_BATCH = 8192  # windows; bounds the memory that scoring takes
+
+# torch has TF32, of 10 bits, on for convolutions and LSTMs: scores would depend on the card
+torch.backends.cudnn.allow_tf32 = False
+
+
+@contextmanager
+def precision(tf32: bool) -> Iterator[None]:
+    """Allow a GPU to multiply in TF32, or not."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 def choose_device(name: str) -> str:
@@ -38,6 +54,8 @@ def choose_device(name: str) -> str:
 class ResidentWindows:
     """Windows whose frames live where the network does; batches are gathered there.
 
+    Frames that a GPU has no room for stay in main memory, and each batch is sent.
+
     Parameters
     ----------
     windows : Windows
@@ -47,21 +65,43 @@ class ResidentWindows:
     """
 
     def __init__(self, windows: Windows, device: str | torch.device, beside: "ResidentWindows | None" = None):
-        frames = beside.frames if beside else torch.from_numpy(windows.frames).to(device)
-        self.frames = frames
-        self.starts = torch.from_numpy(windows.starts).to(device)
+        self.device = torch.device(device)
+        self.frames = frames = beside.frames if beside else self.settle(windows.frames, self.device)
+        self.starts = torch.from_numpy(windows.starts).to(frames.device)
         self.target = None if windows.target is None else torch.from_numpy(windows.target).to(device)
         self.length, self.n_mels = windows.length, frames.shape[1]
         # window i as row i, overlapping in memory: (total frames, n_mels) -> (possible windows, length * n_mels)
         possible = max(len(frames) - self.length + 1, 0)
         self._rows = frames.as_strided((possible, self.length * self.n_mels), (self.n_mels, 1))
 
+    @staticmethod
+    def settle(frames: np.ndarray, device: torch.device) -> torch.Tensor:
+        """The frames on the device or, where it has no room for them, in main memory."""
+        try:
+            return torch.from_numpy(frames).to(device)
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            log.warning(
+                "%s has no room for %.1f GB of frames: they stay in main memory, which is slower.",
+                device,
+                frames.nbytes / 1e9,
+            )
+            return torch.from_numpy(frames)
+
+    @property
+    def are_resident(self) -> bool:
+        """Whether the frames are where the network is."""
+        return self.frames.device.type == self.device.type
+
     def __len__(self) -> int:
         return len(self.starts)
 
     def batch(self, indices: torch.Tensor | slice) -> torch.Tensor:
         """Gather some windows: (B,) -> (B, length, n_mels)."""
-        return self._rows.index_select(0, self.starts[indices]).view(-1, self.length, self.n_mels)
+        if not self.are_resident and isinstance(indices, torch.Tensor):
+            indices = indices.cpu()
+        rows = self._rows.index_select(0, self.starts[indices])
+        return rows.view(-1, self.length, self.n_mels).to(self.device)
 
     def loss(self, network: torch.nn.Module, indices: torch.Tensor | slice) -> torch.Tensor:
         """A network's mean loss for some windows and, where there are classes to learn, their targets."""
@@ -70,8 +110,36 @@ class ResidentWindows:
         return network.loss(self.batch(indices), self.target[indices])
 
 
-def _slices(count: int) -> Iterator[slice]:
-    return (slice(start, min(start + _SCORING_BATCH, count)) for start in range(0, count, _SCORING_BATCH))
+Value = TypeVar("Value")
+
+
+def _by_blocks(function: Callable[[slice], Value], count: int) -> Iterator[tuple[slice, Value]]:
+    """Apply a function to a block of windows after the other: to smaller ones where a GPU's memory does not suffice."""
+    start, size = 0, _SCORING_BATCH
+    while start < count:
+        chosen = slice(start, min(start + size, count))
+        try:
+            value = function(chosen)
+        except torch.cuda.OutOfMemoryError as error:
+            size = _halved(size, "scored", error)
+        else:
+            yield chosen, value
+            start = chosen.stop
+
+
+def _halved(size: int, what_for: str, error: Exception) -> int:
+    """Half a number of windows that the GPU had no room for.
+
+    Raises
+    ------
+    TaskError
+        There is nothing left to halve.
+    """
+    if size == 1:
+        raise TaskError("the GPU has no room for a single window; use --device cpu or fewer --jobs") from error
+    torch.cuda.empty_cache()
+    log.warning("The GPU is short of memory: %d windows are %s at a time, not %d.", size // 2, what_for, size)
+    return size // 2
 
 
 def train(
@@ -129,7 +197,7 @@ def train(
     best_loss, best_state = float("inf"), None
     for epoch in range(1, settings.epochs + 1):
         network.train()
-        order = torch.randperm(len(resident), generator=shuffle).to(device)
+        order = torch.randperm(len(resident), generator=shuffle).to(device)  # (n_windows,)
         total = torch.zeros((), device=device)  # stays on the device: reading it would wait for every step
         for indices in order.split(settings.batch_size):
             total += step(indices) * len(indices)
@@ -161,22 +229,24 @@ class _Step:
     """Takes a training step with the windows of some indices, and gives the loss.
 
     On CUDA, steps of whole batches replay a captured graph: these networks are so small that launching their
-    kernels one by one takes longer than the kernels.
+    kernels one by one takes longer than the kernels. A batch that the GPU has no room for is taken in parts, whose
+    gradients add up to that of the batch.
     """
 
     def __init__(self, network: torch.nn.Module, windows: ResidentWindows, settings: TrainingSettings):
         self._network = network
         self._windows = windows
-        on_cuda = windows.starts.is_cuda
+        on_cuda = windows.device.type == "cuda"
         self._optimizer = torch.optim.Adam(
             network.parameters(), lr=settings.learning_rate, fused=True, capturable=on_cuda
         )
-        self._indices = torch.arange(min(settings.batch_size, len(windows)), device=windows.starts.device)
+        self._indices = torch.arange(min(settings.batch_size, len(windows)), device=windows.device)
+        self._at_once = len(self._indices)
         self._graph: torch.cuda.CUDAGraph | None = None
         before = copy.deepcopy(network.state_dict())
         network.train()
         try:
-            if on_cuda:
+            if on_cuda and windows.are_resident:
                 self._capture()
             else:
                 self._take(self._indices)  # what torch loads at first use is not to be charged to the training
@@ -194,11 +264,22 @@ class _Step:
         return self._loss
 
     def _take(self, indices: torch.Tensor) -> torch.Tensor:
+        """Take a step, in as many parts as it needs."""
+        while True:
+            try:
+                return self._take_in_parts(indices)
+            except torch.cuda.OutOfMemoryError as error:
+                self._at_once = _halved(self._at_once, "trained with", error)
+
+    def _take_in_parts(self, indices: torch.Tensor) -> torch.Tensor:
         self._optimizer.zero_grad(set_to_none=True)
-        loss = self._windows.loss(self._network, indices)
-        loss.backward()
+        total = torch.zeros((), device=self._windows.device)
+        for part in indices.split(self._at_once):
+            loss = self._windows.loss(self._network, part) * (len(part) / len(indices))
+            loss.backward()
+            total += loss.detach()
         self._optimizer.step()
-        return loss.detach()
+        return total
 
     def _capture(self) -> None:
         """Capture a step, after some on the same side stream, as torch asks for."""
@@ -211,8 +292,8 @@ class _Step:
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, stream=stream):
-                self._loss = self._take(self._indices)
-        except RuntimeError as error:
+                self._loss = self._take_in_parts(self._indices)
+        except RuntimeError as error:  # too little memory for it among them
             log.warning("No CUDA graph (%s): training goes step by step.", str(error).splitlines()[0])
         else:
             self._graph = graph
@@ -228,8 +309,8 @@ def _capture_stream(device_index: int) -> torch.cuda.Stream:
 def mean_loss(network: torch.nn.Module, windows: ResidentWindows) -> float:
     """Mean loss over all windows, as the network is when it is used."""
     network.eval()
-    parts = [windows.loss(network, chosen) * (chosen.stop - chosen.start) for chosen in _slices(len(windows))]
-    return sum(parts).item() / len(windows)
+    losses = _by_blocks(lambda chosen: windows.loss(network, chosen), len(windows))
+    return sum(loss * (chosen.stop - chosen.start) for chosen, loss in losses).item() / len(windows)
 
 
 @torch.inference_mode()
@@ -257,7 +338,8 @@ def apply(
     """
     network.eval()
     resident = ResidentWindows(windows, device)
-    return torch.cat([function(resident.batch(chosen)) for chosen in _slices(len(windows))]).cpu().numpy()
+    values = _by_blocks(lambda chosen: function(resident.batch(chosen)), len(windows))
+    return torch.cat([value for _, value in values]).cpu().numpy()
 
 
 @torch.inference_mode()
@@ -293,8 +375,7 @@ def mean_by_recording(
     resident = ResidentWindows(windows, device)
     numbers, places, counts = np.unique(windows.recording, return_inverse=True, return_counts=True)
     parts = []
-    for chosen in _slices(len(windows)):
-        values = function(resident.batch(chosen))  # (B, D)
+    for chosen, values in _by_blocks(lambda chosen: function(resident.batch(chosen)), len(windows)):  # (B, D)
         # a block has the windows of a few recordings: summed in float32 there, and in float64 over the blocks
         here, own = np.unique(places[chosen], return_inverse=True)
         sums = values.new_zeros(len(here), values.shape[1]).index_add_(0, torch.from_numpy(own).to(device), values)

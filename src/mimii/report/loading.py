@@ -29,7 +29,7 @@ COST = [
 SETTINGS = [
     *("scoring", "score_pooling", "pooling", "twfr_r", "distance"),
     *("dataset_scope", "n_mels", "frames", "n_fft", "hop_length", "power", "channel"),
-    *("epochs", "batch_size", "learning_rate", "val_split", "class_weight"),
+    *("epochs", "batch_size", "learning_rate", "val_split", "tf32", "class_weight"),
 ]
 MINUS = "\N{MINUS SIGN}"
 PUBLISHED = "MIMII authors' AE (published)"
