@@ -1,6 +1,7 @@
 # make demo          a synthetic data set, all experiments on it, their tables and a report
 # make test          lint and all tests
 # make test-faults   the tests that take minutes: kill -9 twenty times, 10,000 damaged files of each kind
+# make bench         speed and memory of this machine, against the plain way
 # All need Python >= 3.11 and nothing else; the first call makes the environment in .venv.
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := .venv/bin
 # apart from real data: all of it can be removed with the target clean
 DEMO := --base_dir dataset/demo --result_dir results/demo --pickle_dir cache/demo/features --model_dir cache/demo/models
 
-.PHONY: demo test test-faults lint clean
+.PHONY: demo test test-faults bench lint clean
 
 demo: .venv/run.stamp
 	$(BIN)/python src/make_demo_dataset.py --output_dir dataset/demo
@@ -22,6 +23,9 @@ test: lint
 
 test-faults: .venv/dev.stamp
 	$(BIN)/pytest -q -m faults -rP
+
+bench: .venv/run.stamp
+	$(BIN)/python benchmarks/run.py --output results/benchmarks.json
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -1,94 +1,64 @@
 """What models that judge recordings as a whole cost: fit to 1,000 recordings and score of 1,000 others.
 
-python benchmarks/recording_models.py --output recording_models.json
+python benchmarks/recording_models.py
 
 The recordings are log-mel frames drawn at random, as many and as large as those of MIMII (10 s, 64 bands): the time
-depends on their number, not on what they hold. Pooling is part of both times; reading wav files is not.
+depends on their number, not on what they hold. Pooling is part of it; reading wav files is not.
 """
 
-import argparse
-import json
-import os
 import statistics
 import sys
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+import common
+from common import Figure, features_of
 
-from mimii import cli
-from mimii.settings import POOLINGS, RecordingSettings, TrainingSettings
+from mimii.settings import TrainingSettings
 
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = cli.Parser(description=__doc__.splitlines()[0])
-    parser.add_argument("--recordings", type=cli.positive_int, default=1000, help="for training, and again to score")
-    parser.add_argument("--frames", type=cli.positive_int, default=313, help="log-mel frames of a recording")
-    parser.add_argument("--n_mels", type=cli.positive_int, default=64, help="mel bands")
-    parser.add_argument("--pooling", choices=POOLINGS, default="mean", help="what becomes of each band's frames")
-    parser.add_argument("--repeats", type=cli.positive_int, default=3, help="the median of so many counts")
-    parser.add_argument("--threads", type=cli.positive_int, default=2, help="of linear algebra")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="receives the figures as JSON")
-    return parser.parse_args(argv)
+RECORDINGS, THREADS = 1000, 2
+MOST = {"fusion": 10.0}  # s; of the others 2
 
 
-def run(args: argparse.Namespace) -> int:
-    """Measure, print a table, and write the figures; returns the exit status."""
+def measure(repeats: int) -> list[Figure]:
+    """Fit and score each model, with the default pooling."""
     import numpy as np
-    import pandas as pd
     from threadpoolctl import threadpool_limits
 
-    from mimii.features import Features
     from mimii.models import DETECTORS, create_model
 
-    rng = np.random.default_rng(0)
-    count = 2 * args.recordings
+    features = features_of(2 * RECORDINGS)
     # a recording has a level of its own in each band, as the recordings of a machine have
-    frames = rng.normal(size=(count, args.frames, args.n_mels)).astype(np.float32)
-    frames += rng.normal(size=(count, 1, args.n_mels)).astype(np.float32)
-    table = pd.DataFrame({"path": map(str, range(count))})
-    offsets = np.arange(count + 1) * args.frames
-    features = Features(frames.reshape(-1, args.n_mels), offsets, table, {}, 16000)
-    length = min(TrainingSettings().frames, args.frames)
-    training = features.windows(length, np.arange(count) < args.recordings)
-    evaluation = features.windows(length, np.arange(count) >= args.recordings)
+    levels = np.random.default_rng(1).normal(size=(2 * RECORDINGS, 64)).astype(np.float32)
+    features.frames += np.repeat(levels, np.diff(features.offsets), axis=0)
+    training = features.windows(5, np.arange(2 * RECORDINGS) < RECORDINGS)
+    evaluation = features.windows(5, np.arange(2 * RECORDINGS) >= RECORDINGS)
 
-    results = []
-    print(f"{args.recordings} recordings of {args.frames} x {args.n_mels}, {args.pooling}, {os.cpu_count()} cores\n")
-    print(f"{'model':>12} {'fit [s]':>8} {'score [s]':>9} {'both [s]':>8} {'parameters':>10}")
-    with threadpool_limits(args.threads):
-        for name in [name for name, entry in DETECTORS.items() if entry.options]:
-            fits, scores = [], []
-            for _ in range(args.repeats):
-                model = create_model(
-                    name, n_mels=args.n_mels, frames=length, recording=RecordingSettings(pooling=args.pooling)
-                )
+    figures = []
+    for name in [name for name, entry in DETECTORS.items() if entry.options]:
+        fits, scores = [], []
+        with threadpool_limits(THREADS):
+            for _ in range(repeats):
+                model = create_model(name)
                 begin = time.perf_counter()
                 model.fit(training, None, TrainingSettings(), seed=0)
                 middle = time.perf_counter()
                 model.score_recordings(evaluation)
                 fits.append(middle - begin)
                 scores.append(time.perf_counter() - middle)
-            row = {
-                "model": name,
-                "fit_sec": statistics.median(fits),
-                "score_sec": statistics.median(scores),
-                "num_parameters": model.num_parameters,
-            }
-            row["total_sec"] = row["fit_sec"] + row["score_sec"]
-            results.append(row)
-            print(
-                f"{name:>12} {row['fit_sec']:8.3f} {row['score_sec']:9.3f} {row['total_sec']:8.3f} "
-                f"{row['num_parameters']:10,}"
+        fit, score = statistics.median(fits), statistics.median(scores)
+        most = MOST.get(name, 2.0)
+        figures.append(
+            Figure(
+                f"{name}, {RECORDINGS:,} + {RECORDINGS:,} recordings",
+                "s",
+                ours=fit + score,
+                wanted=f"{most:g} s",
+                holds=fit + score < most,
+                notes={"fit": fit, "score": score, "parameters": float(model.num_parameters)},
             )
-    if args.output:
-        settings = {key: value for key, value in vars(args).items() if key != "output"}
-        args.output.write_text(
-            json.dumps({"settings": settings, "results": results}, indent=2) + "\n", encoding="utf-8"
         )
-    return 0
+    return figures
 
 
 if __name__ == "__main__":
-    sys.exit(cli.guarded(lambda: run(parse_args())))
+    sys.exit(common.main(__doc__, measure))

@@ -19,7 +19,7 @@ import soundfile
 from filelock import FileLock
 
 import exp_autoencoding
-from mimii import cli
+from mimii import cache, cli
 
 SCRIPT = Path(exp_autoencoding.__file__).resolve()
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -148,6 +148,12 @@ def write_data(base):
 
 def place(base, label, number, machine="id_00"):
     return base / "6dB" / "fan" / machine / label / f"{number:08d}.wav"
+
+
+def write_sealed(path, content):
+    """Write a cache file that is whole, whatever its content."""
+    with cache.sealed_file(path) as file:
+        file.write(content)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from conftest import write_sealed
 
 from mimii import cache
 from mimii.errors import UserError
@@ -103,7 +104,7 @@ def test_a_planted_pickle_runs_nothing(tmp_path):
     path.write_bytes(attack)
     with pytest.raises(cache.CacheError, match=r"a\.pickle"):
         cache.load_pickle(path)
-    cache.save_sealed(path, attack)
+    write_sealed(path, attack)
     with pytest.raises(cache.CacheError, match=r"a\.pickle: .*mkdir"):
         cache.load_pickle(path)
     assert names(tmp_path) == ["a.pickle"]
@@ -113,7 +114,7 @@ def test_a_planted_pickle_runs_nothing(tmp_path):
 
 def test_objects_of_other_kinds_are_refused(tmp_path):
     path = tmp_path / "a.pickle"
-    cache.save_sealed(path, pickle.dumps(np.array([{"an": "object"}, tmp_path], dtype=object)))
+    write_sealed(path, pickle.dumps(np.array([{"an": "object"}, tmp_path], dtype=object)))
     with pytest.raises(cache.CacheError):
         cache.load_pickle(path)
 
@@ -158,7 +159,7 @@ def test_others_can_read_what_is_sealed(tmp_path):
     cache.save_pickle(tmp_path / "a.pickle", [1, 2])
     assert pickle.loads((tmp_path / "a.pickle").read_bytes()) == [1, 2]
     torch.save({"weight": torch.ones(3)}, tmp_path / "plain.pt")
-    cache.save_sealed(tmp_path / "a.pt", (tmp_path / "plain.pt").read_bytes())
+    write_sealed(tmp_path / "a.pt", (tmp_path / "plain.pt").read_bytes())
     assert torch.load(tmp_path / "a.pt", weights_only=True)["weight"].tolist() == [1, 1, 1]
 
 

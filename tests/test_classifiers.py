@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import skops.io
 import torch
-from conftest import SAMPLE_RATE, sound
+from conftest import SAMPLE_RATE, sound, write_sealed
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
-from mimii.cache import CacheError, save_sealed
+from mimii.cache import CacheError
 from mimii.features import Features
 from mimii.logmel import log_mel
 from mimii.models import CLASSIFIERS, DETECTORS, classifiers, create_model
@@ -276,7 +276,7 @@ def test_a_planted_pickle_runs_nothing(name, tmp_path):
     content = {"name": name, "state": Planted(marker), "facts": {}}
     torch.save(content, path)
     for attack in (path.read_bytes(), pickle.dumps(content, protocol=2)):
-        save_sealed(path, attack)
+        write_sealed(path, attack)
         with pytest.raises(CacheError) as caught:
             create_model(name).load(path)
         assert "another version" not in str(caught.value)  # it is the content that is refused
@@ -290,7 +290,7 @@ def test_a_planted_function_in_a_skops_file_is_refused(name, tmp_path):
     path = tmp_path / "model.skops"
     fitted(name)[0].save(path, {})
     content = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
-    save_sealed(path, skops.io.dumps(content | {"estimator": functools.partial(exec, "raise SystemExit")}))
+    write_sealed(path, skops.io.dumps(content | {"estimator": functools.partial(exec, "raise SystemExit")}))
     with pytest.raises(CacheError):
         create_model(name).load(path)
 

@@ -10,12 +10,15 @@ import exp_autoencoding
 from mimii import detection, experiment
 from mimii.errors import StorageError, TaskError, UserError
 from mimii.experiment import Summary, session
+from mimii.parallel import in_parallel
 from mimii.recordings import split_for_detection
+from mimii.settings import TrainingSettings
 from mimii.tasks import Outcome, make_pools
 
 
 class Task:
     name = "vae 6dB fan id_00"
+    settings = TrainingSettings()
 
     def __init__(self, result=None):
         self.result = result
@@ -69,7 +72,7 @@ def test_a_task_runs_with_one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        assert experiment.do(Threads()) == 1
+        assert list(in_parallel(experiment.do, [Threads()], jobs=1)) == [1]
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

@@ -87,6 +87,7 @@ CHANGES = {
         "learning_rate": st.floats(1e-9, 10),
         "val_split": st.floats(0, 0.999),
         "seed": st.integers(0, 2**32 - 1),
+        "tf32": st.booleans(),
     },
 }
 

@@ -1,7 +1,6 @@
 """Files that are whole or absent, and are safe to load."""
 
 import hashlib
-import io
 import json
 import os
 import pickle
@@ -12,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mimii.errors import StorageError
 
 _SEAL_SIZE = hashlib.sha256().digest_size  # [bytes]
+_HASH_BLOCK = 2**20  # [bytes]
 _LONGEST_NAME = 120  # [bytes]; with a model before it and a digest after it, a file name may have 255
 _ABANDONED_AFTER = 24 * 3600  # [s]; no file takes a day to write
 
@@ -106,18 +106,38 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def save_sealed(path: Path, content: bytes) -> None:
-    """Write a cache file, whole or not at all: the content, and its SHA-256, by which `load_sealed` finds damage.
+class _SealingFile:
+    """A file for writing that knows the SHA-256 of what was written: no second copy of large arrays is made for it."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    def write(self, content: bytes) -> int:
+        """Write as a file does."""
+        self._hash.update(content)
+        return self._file.write(content)
+
+    def seal(self) -> None:
+        """Write the SHA-256 of all that was written."""
+        self._file.write(self._hash.digest())
+
+
+@contextmanager
+def sealed_file(path: Path) -> Iterator[_SealingFile]:
+    """Write a cache file, whole or not at all: the content and its SHA-256, by which `open_sealed` finds damage.
 
     What reads files of the content's kind can read this one, too: pickle and zip archives don't mind what follows.
     """
     with whole_file(path) as temporary, open(temporary, "wb") as file:
-        file.write(content)
-        file.write(hashlib.sha256(content).digest())
+        sealing = _SealingFile(file)
+        yield sealing
+        sealing.seal()
 
 
-def load_sealed(path: Path) -> bytes:
-    """Read what `save_sealed` wrote.
+@contextmanager
+def open_sealed(path: Path) -> Iterator[BinaryIO]:
+    """Open what `sealed_file` wrote, at its beginning, after it was found to be whole.
 
     Raises
     ------
@@ -127,20 +147,26 @@ def load_sealed(path: Path) -> bytes:
         It can't be read, or is not what was written: one flipped bit could be a wrong number in a table.
     """
     try:
-        content = path.read_bytes()
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size - _SEAL_SIZE
+            found, left = hashlib.sha256(), max(size, 0)
+            while left and (block := file.read(min(left, _HASH_BLOCK))):
+                found.update(block)
+                left -= len(block)
+            if size < 0 or file.read() != found.digest():
+                raise CacheError(f"{path.name} is damaged or of another version")
+            file.seek(0)
+            yield file
     except FileNotFoundError:
         raise
     except OSError as error:
         raise CacheError(f"{path.name}: {error.strerror}") from error
-    content, seal = content[:-_SEAL_SIZE], content[-_SEAL_SIZE:]
-    if hashlib.sha256(content).digest() != seal:
-        raise CacheError(f"{path.name} is damaged or of another version")
-    return content
 
 
 def save_pickle(path: Path, content: Any) -> None:
     """Write ``content`` (plain containers and numpy arrays) to ``path``, whole or not at all."""
-    save_sealed(path, pickle.dumps(content, protocol=5))
+    with sealed_file(path) as file:
+        pickle.dump(content, file, protocol=5)
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -172,8 +198,8 @@ def load_pickle(path: Path) -> Any:
     CacheError
         The file is not one that `save_pickle` wrote.
     """
-    content = load_sealed(path)
-    try:
-        return _ArrayUnpickler(io.BytesIO(content)).load()
-    except Exception as error:  # a pickle from elsewhere can raise anything at all
-        raise CacheError(f"{path.name}: {first_line(error)}") from error
+    with open_sealed(path) as file:
+        try:
+            return _ArrayUnpickler(file).load()
+        except Exception as error:  # a pickle from elsewhere can raise anything at all
+            raise CacheError(f"{path.name}: {first_line(error)}") from error

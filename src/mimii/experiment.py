@@ -29,12 +29,8 @@ log = logging.getLogger(__name__)
 
 def do(task: Task) -> Outcome:
     """Do a task, in whatever process, and turn every failure into an outcome: the sweep goes on."""
-    import torch
-
     from mimii.training import precision
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # for the reasons that mimii.parallel gives
     try:
         with about(task.name), precision(tf32=task.settings.tf32):
             return task.run()
@@ -45,8 +41,6 @@ def do(task: Task) -> Outcome:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return Outcome(task.name, message=reason, failed=True, details=traceback.format_exc())
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _lost(task: Task) -> Outcome:

@@ -299,7 +299,13 @@ def _call(function: Callable[[Argument], Result], argument: Argument) -> Result:
     Two threads on small matrices gain little, two processes nearly 100 %; and with one thread the order of sums, and
     so every bit of a result, is always the same.
     """
+    import torch
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
-        return function(argument)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # it hides its MKL from threadpoolctl
+    try:
+        with threadpool_limits(1):
+            return function(argument)
+    finally:
+        torch.set_num_threads(threads)

@@ -275,7 +275,9 @@ class _Step:
         self._optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self._windows.device)
         for part in indices.split(self._at_once):
-            loss = self._windows.loss(self._network, part) * (len(part) / len(indices))
+            loss = self._windows.loss(self._network, part)
+            if len(part) < len(indices):
+                loss = loss * (len(part) / len(indices))
             loss.backward()
             total += loss.detach()
         self._optimizer.step()

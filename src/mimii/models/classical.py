@@ -53,15 +53,17 @@ class SkopsModel(Model):
             "estimator": self.estimator,
             "facts": facts,
         }
-        cache.save_sealed(path, skops.io.dumps(content))
+        with cache.sealed_file(path) as file:
+            file.write(skops.io.dumps(content))
 
     def load(self, path: Path) -> dict[str, Any]:
         """Read the estimator and the facts; only known types are made."""
         import skops.io
 
-        file = cache.load_sealed(path)
+        with cache.open_sealed(path) as file:
+            archive = file.read()
         try:
-            content = skops.io.loads(file, trusted=_TRUSTED)
+            content = skops.io.loads(archive, trusted=_TRUSTED)
             if content["signature"] != self.signature:
                 raise ValueError(f"holds {content['signature']}, not {self.signature}")
             self.variant = content["variant"]

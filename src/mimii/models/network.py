@@ -90,7 +90,8 @@ class NetworkModel(Model):
         content = {"signature": self.signature, **self._learnt(), "facts": facts}
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        cache.save_sealed(path, buffer.getvalue())
+        with cache.sealed_file(path) as file:
+            file.write(buffer.getvalue())
 
     def _learnt(self) -> dict[str, Any]:
         """What its file holds, as tensors."""
@@ -102,9 +103,10 @@ class NetworkModel(Model):
 
     def load(self, path: Path) -> dict[str, Any]:
         """Read weights and facts; nothing in the file can run code."""
-        file = io.BytesIO(cache.load_sealed(path))
+        with cache.open_sealed(path) as file:
+            archive = io.BytesIO(file.read())
         try:
-            content = torch.load(file, map_location=self.device, weights_only=True)
+            content = torch.load(archive, map_location=self.device, weights_only=True)
             if content["signature"] != self.signature:
                 raise ValueError(f"holds {content['signature']}, not {self.signature}")
             self._take(content)

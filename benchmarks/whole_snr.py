@@ -1,0 +1,127 @@
+"""One SNR of MIMII in size: features of 18,019 recordings of 8 channels, hard links to a few hundred distinct ones.
+
+python benchmarks/whole_snr.py
+"""
+
+import os
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import common
+from common import Figure, read_rate, seconds, write_recordings
+from extraction import SETTINGS
+
+from mimii.parallel import in_parallel
+
+_DISTINCT, SNR, MOST = 300, "6dB", 1024  # MiB
+MIB = 2**20
+
+
+class Peaks:
+    """The largest resident memory of this process and of each of its children, while a block runs."""
+
+    def __init__(self):
+        self.mib: dict[int, float] = {}
+        self._done = threading.Event()
+
+    @contextmanager
+    def watch(self):
+        """Look ten times a second."""
+        thread = threading.Thread(target=self._look)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._done.set()
+            thread.join()
+
+    def _look(self) -> None:
+        import psutil
+
+        me = psutil.Process()
+        while not self._done.wait(0.1):
+            for process in (me, *me.children(recursive=True)):
+                try:
+                    rss = process.memory_info().rss / MIB
+                except psutil.Error:  # it has just ended
+                    continue
+                self.mib[process.pid] = max(self.mib.get(process.pid, 0.0), rss)
+
+
+def lay_out(directory: Path, recordings: list[Path]) -> int:
+    """Give each clip of an SNR of MIMII a name in MIMII's layout; returns how many there are."""
+    from mimii.published import published_baseline
+
+    machines = published_baseline()
+    count = 0
+    for machine in machines[machines["snr"] == SNR].itertuples():
+        for label, clips in (("normal", machine.normal_clips), ("abnormal", machine.abnormal_clips)):
+            folder = directory / SNR / machine.machine_type / machine.machine_id / label
+            folder.mkdir(parents=True)
+            for number in range(int(clips)):
+                os.link(recordings[count % len(recordings)], folder / f"{number:08d}.wav")
+                count += 1
+    return count
+
+
+class _Paths(list):
+    name = "some recordings"
+
+
+def read_all(paths: list[str]) -> int:
+    """Read channel 0 of recordings, and nothing else."""
+    from mimii.audio import read_channel
+
+    return sum(len(read_channel(path)[0]) for path in paths)
+
+
+def measure(repeats: int) -> list[Figure]:
+    """Extract once, with a process a core, and read once more without the rest."""
+    from mimii.feature_store import FeatureStore
+    from mimii.recordings import MACHINE, find_recordings
+
+    jobs = os.cpu_count()
+    with tempfile.TemporaryDirectory() as temporary:
+        distinct = Path(temporary) / "distinct"
+        distinct.mkdir()
+        paths = write_recordings(distinct, _DISTINCT)
+        count = lay_out(Path(temporary), paths)
+        peaks = Peaks()
+
+        def extract() -> None:
+            found = find_recordings(Path(temporary) / SNR)
+            machines = [machine.reset_index(drop=True) for _, machine in found.groupby(MACHINE)]
+            FeatureStore(Path(temporary) / "features", SETTINGS).extract(machines, jobs)
+
+        with peaks.watch():
+            taken = seconds(extract)
+        names = find_recordings(Path(temporary) / SNR)["path"].tolist()
+        chunks = [_Paths(names[start : start + 64]) for start in range(0, len(names), 64)]
+        reading = seconds(lambda: list(in_parallel(read_all, chunks, jobs)))
+        floor = sum(path.stat().st_size for path in paths) / len(paths) / read_rate(paths) / jobs
+    largest = max(peaks.mib.values())
+    return [
+        Figure(
+            f"one SNR, {count:,} recordings",
+            "recordings/s",
+            ours=count / taken,
+            wanted=f"RSS < {MOST} MiB",
+            holds=largest < MOST,
+            floor=1 / floor,
+            notes={
+                "largest RSS [MiB]": largest,
+                "all RSS [MiB]": " ".join(
+                    f"{peak:.0f}" for peak in sorted(peaks.mib.values(), reverse=True)[: jobs + 1]
+                ),
+                "share of reading": reading / taken,
+                "floor": "to read them, from memory",
+            },
+        )
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(common.main(__doc__, measure))
