@@ -12,7 +12,7 @@ from common import Figure, in_turn, seconds, windows_of
 from mimii.parallel import in_parallel
 from mimii.settings import TrainingSettings
 
-TASKS, WINDOWS, EPOCHS, PROCESSES, LEAST = 8, 20_000, 40, 2, 1.6
+TASKS, WINDOWS, EPOCHS, PROCESSES, LEAST = 8, 30_000, 50, 2, 1.6
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -115,7 +116,11 @@ class FeatureStore:
         if missing:
             count = sum(map(len, missing))
             log.info("Extracting log-mel features: %d recordings, %d machine(s).", count, len(missing))
-            with tqdm(total=count, desc="features", unit="rec", disable=None, leave=False) as progress:
+            with (
+                tqdm(total=count, desc="features", unit="rec", disable=None, leave=False) as progress,
+                ThreadPoolExecutor(1) as writer,  # workers need not wait for the disk
+            ):
+                saving: Future | None = None
                 for chunk, extracted in extract(chunks, jobs, scheduler, device):
                     results[chunk.machine] |= {chunk.start + place: result for place, result in enumerate(extracted)}
                     progress.update(len(extracted))
@@ -123,10 +128,14 @@ class FeatureStore:
                     if not outstanding[chunk.machine]:
                         machine, extracted = missing[chunk.machine], results.pop(chunk.machine)
                         if len(extracted) == len(machine):
-                            left_out |= self._save(machine, extracted)
+                            if saving:  # one machine at a time: more would pile up where the disk is slow
+                                left_out |= saving.result()
+                            saving = writer.submit(self._save, machine, extracted)
                         else:
                             name = machine_name(machine[MACHINE].iloc[0])
                             log.error("%s: two processes died while its features were extracted.", name)
+                if saving:
+                    left_out |= saving.result()
         log_left_out(left_out)
 
     def _save(self, machine: pd.DataFrame, results: dict[int, Extracted]) -> dict[str, str]:
