@@ -178,6 +178,7 @@ def report(figures: list[Figure], output: Path | None) -> int:
         print(f"  [{figure.unit}] " + ", ".join(f"{name} {_number(value)}" for name, value in figure.notes.items()))
     if output:
         content = {"machine": machine, "figures": [asdict(figure) for figure in figures]}
+        output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return 0 if all(figure.holds for figure in figures) else 1
 

@@ -3,26 +3,36 @@
 python benchmarks/run.py --output results/benchmarks.json
 """
 
-import importlib
+import json
+import subprocess
 import sys
-import time
+import tempfile
+from pathlib import Path
 
 import common
+from common import Figure, seconds
 
 BENCHMARKS = ("startup", "memory", "training", "extraction", "sweep", "whole_snr", "recording_models")
 
 
 def main() -> int:
-    """Run those that are named; returns the exit status."""
+    """Run those that are named, each in a process of its own; returns the exit status."""
     options = common.parser(__doc__)
     options.add_argument("--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS, help="some of them")
     args = options.parse_args()
     figures = []
-    for name in args.only:
-        begin = time.perf_counter()
-        print(f"{name} ...", end=" ", flush=True)
-        figures += importlib.import_module(name).measure(args.repeats)
-        print(f"{time.perf_counter() - begin:.0f} s", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        for name in args.only:
+            output = Path(directory) / f"{name}.json"
+            script = str(Path(__file__).with_name(f"{name}.py"))
+            command = [sys.executable, script, "--repeats", str(args.repeats), "--output", str(output)]
+            print(f"{name} ...", end=" ", flush=True)
+            taken = seconds(lambda command=command: subprocess.run(command, stdout=subprocess.DEVNULL))
+            print(f"{taken:.0f} s", flush=True)
+            if not output.exists():
+                print(f"{name} failed", file=sys.stderr)
+                return 2
+            figures += [Figure(**figure) for figure in json.loads(output.read_text(encoding="utf-8"))["figures"]]
     return common.report(figures, args.output)
 
 

@@ -287,7 +287,8 @@ def test_frames_in_main_memory_train_on_a_gpu_as_those_on_it(monkeypatch):
     losses = []
     for stay in (False, True):
         if stay:
-            monkeypatch.setattr(ResidentWindows, "settle", lambda frames, device: torch.from_numpy(frames))
+            stay_behind = staticmethod(lambda frames, device: torch.from_numpy(frames))
+            monkeypatch.setattr(ResidentWindows, "settle", stay_behind)
         network = Level().to("cuda")
         losses.append(train(network, windows_of(*range(50)), None, settings(), seed=0, device="cuda").train_loss)
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)

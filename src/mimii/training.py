@@ -296,7 +296,7 @@ class _Step:
             with torch.cuda.graph(graph, stream=stream):
                 self._loss = self._take_in_parts(self._indices)
         except RuntimeError as error:  # too little memory for it among them
-            log.warning("No CUDA graph (%s): training goes step by step.", str(error).splitlines()[0])
+            log.warning("No CUDA graph (%s): training goes step by step.", str(error).splitlines()[0].split(". ")[0])
         else:
             self._graph = graph
 
