@@ -57,7 +57,9 @@ class Figure:
     notes: dict[str, float | str] = field(default_factory=dict)
 
 
-def in_turn(ours: Callable[[], float], plain: Callable[[], float], repeats: int) -> tuple[float, float, float]:
+def in_turn(
+    ours: Callable[[], float], plain: Callable[[], float], repeats: int, *, warm_up: bool = True
+) -> tuple[float, float, float]:
     """Measure two ways one after the other, several times, so that a busy moment of the machine meets both.
 
     Parameters
@@ -65,7 +67,8 @@ def in_turn(ours: Callable[[], float], plain: Callable[[], float], repeats: int)
     ours, plain : callable
         Give what they took, or how fast they were.
     repeats : int > 0
-        After one call of each that does not count.
+    warm_up : bool
+        Call each once before, which does not count.
 
     Returns
     -------
@@ -74,7 +77,8 @@ def in_turn(ours: Callable[[], float], plain: Callable[[], float], repeats: int)
     ratio : float
         Median of the ratios ``plain / ours`` of the repeats.
     """
-    ours(), plain()
+    if warm_up:
+        ours(), plain()
     pairs = [(ours(), plain()) for _ in range(repeats)]
     return (
         statistics.median(pair[0] for pair in pairs),

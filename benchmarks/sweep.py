@@ -42,10 +42,11 @@ def train_one(task: Small, threads: int = 1) -> float:
 def measure(repeats: int) -> list[Figure]:
     """Both ways, the start of the processes included."""
     tasks = [Small(seed) for seed in range(TASKS)]
-    ours, plain, ratio = in_turn(
+    ours, plain, ratio = in_turn(  # of minutes, so without a warm-up
         lambda: seconds(lambda: list(in_parallel(train_one, tasks, PROCESSES))),
         lambda: seconds(lambda: [train_one(task, threads=PROCESSES) for task in tasks]),
         min(repeats, 3),
+        warm_up=False,
     )
     return [
         Figure(
