@@ -17,21 +17,33 @@ MIB = 2**20
 
 def child(way: str, path: Path) -> None:
     """Load, train for an epoch, score; print the peak of the memory beyond the imports [MiB]."""
-    import numpy as np
     import psutil
     import torch
-    from training import Plain
 
-    from mimii import cache
-    from mimii.features import Features
+    from mimii.efficiency import MB, PeakMemory
     from mimii.models import create_model
     from mimii.settings import TrainingSettings
-    from mimii.training import apply, train
+    from mimii.training import train
 
     torch.set_num_threads(1)
     network = create_model("simple_ae").network
     train(network, common.windows_of(300), None, TrainingSettings(epochs=1), seed=0)  # loads what torch loads late
     before = psutil.Process().memory_info().rss
+    with PeakMemory() as memory:  # what the system calls the peak of a process may be that of its parent
+        load_train_and_score(way, path, network)
+    print((memory.ram_mb * MB - before) / MIB)
+
+
+def load_train_and_score(way: str, path: Path, network) -> None:
+    """Do all that there is to do with a feature file, in one of the ways."""
+    import numpy as np
+    from training import Plain
+
+    from mimii import cache
+    from mimii.features import Features
+    from mimii.settings import TrainingSettings
+    from mimii.training import apply, train
+
     content = cache.load_pickle(path)
     features = Features(content["frames"], content["offsets"], content["recordings"], {}, common.SAMPLE_RATE)
     windows = features.windows(5, np.ones(RECORDINGS, dtype=bool))
@@ -42,15 +54,6 @@ def child(way: str, path: Path) -> None:
         plain = Plain(network, windows, "cpu")
         plain.epoch()
         network.score(plain.loader.dataset.tensors[0])
-    print((_peak() - before) / MIB)
-
-
-def _peak() -> int:
-    """Largest resident memory that this process ever had [bytes]."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def measure(repeats: int) -> list[Figure]:
