@@ -24,6 +24,7 @@ _PROBED = 9  # recordings that are read to see how long that takes
 
 # the frames and the sample rate of a recording, or None and why it can't be used
 Extracted: TypeAlias = tuple[np.ndarray, int] | tuple[None, str]
+# the samples and the sample rate of a recording, or None and why it can't be used
 _Signal: TypeAlias = tuple[np.ndarray, int] | tuple[None, str]
 
 
