@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from mimii import cli
-from mimii.efficiency import device_name
+from mimii.commands import options as cli
+from mimii.evaluation.efficiency import device_name
 
-SOURCE = Path(cli.__file__).resolve().parents[1]
+SOURCE = Path(cli.__file__).resolve().parents[2]
 SAMPLE_RATE = 16000  # [Hz]
 SECONDS = 10
 CHANNELS = 8
@@ -115,7 +115,7 @@ def features_of(recordings: int, n_mels: int = 64, frames: int = 313):
     import numpy as np
     import pandas as pd
 
-    from mimii.features import Features
+    from mimii.features.windows import Features
 
     values = np.random.default_rng(0).normal(-40, 10, size=(recordings * frames, n_mels)).astype(np.float32)
     table = pd.DataFrame({"path": map(str, range(recordings))})

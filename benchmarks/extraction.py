@@ -11,7 +11,7 @@ from pathlib import Path
 import common
 from common import CHANNELS, SAMPLE_RATE, SECONDS, Figure, in_turn, matmul_rate, read_rate, seconds, write_recordings
 
-from mimii.extraction import CHUNK, Chunk, extract
+from mimii.features.extraction import CHUNK, Chunk, extract
 from mimii.settings import FeatureSettings
 
 _DISTINCT = 64  # recordings, 164 MB: more than a processor's cache holds
@@ -60,8 +60,8 @@ def measure(repeats: int) -> list[Figure]:
     """One process, two processes and, where it is there, the GPU."""
     import numpy as np
 
-    from mimii.audio import read_channel
-    from mimii.logmel import log_mel
+    from mimii.data.audio import read_channel
+    from mimii.features.logmel import log_mel
 
     figures = []
     with tempfile.TemporaryDirectory() as directory:
@@ -104,7 +104,7 @@ def measure_gpu(repeats: int) -> list[Figure]:
 
     import torch
 
-    from mimii.logmel import log_mel_on_gpu
+    from mimii.features.logmel import log_mel_on_gpu
 
     if not torch.cuda.is_available():
         return []

@@ -20,10 +20,10 @@ def child(way: str, path: Path) -> None:
     import psutil
     import torch
 
-    from mimii.efficiency import MB, PeakMemory
+    from mimii.evaluation.efficiency import MB, PeakMemory
     from mimii.models import create_model
     from mimii.settings import TrainingSettings
-    from mimii.training import train
+    from mimii.training.loop import train
 
     torch.set_num_threads(1)
     network = create_model("simple_ae").network
@@ -39,12 +39,12 @@ def load_train_and_score(way: str, path: Path, network) -> None:
     import numpy as np
     from training import Plain
 
-    from mimii import cache
-    from mimii.features import Features
+    from mimii.features.windows import Features
     from mimii.settings import TrainingSettings
-    from mimii.training import apply, train
+    from mimii.storage import files
+    from mimii.training.loop import apply, train
 
-    content = cache.load_pickle(path)
+    content = files.load_pickle(path)
     features = Features(content["frames"], content["offsets"], content["recordings"], {}, common.SAMPLE_RATE)
     windows = features.windows(5, np.ones(RECORDINGS, dtype=bool))
     if way == "ours":
@@ -58,13 +58,13 @@ def load_train_and_score(way: str, path: Path, network) -> None:
 
 def measure(repeats: int) -> list[Figure]:
     """Each way in a process of its own; memory does not vary, so it is measured once."""
-    from mimii import cache
+    from mimii.storage import files
 
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "features.pickle"
         features = features_of(RECORDINGS)
         content = {"frames": features.frames, "offsets": features.offsets, "recordings": None}
-        cache.save_pickle(path, content)
+        files.save_pickle(path, content)
         peaks = {}
         for way in ("ours", "plain"):
             command = [sys.executable, __file__, way, str(path)]

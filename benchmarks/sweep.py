@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import common
 from common import Figure, in_turn, seconds, windows_of
 
-from mimii.parallel import in_parallel
+from mimii.runtime.processes import in_parallel
 from mimii.settings import TrainingSettings
 
 TASKS, WINDOWS, EPOCHS, PROCESSES, LEAST = 8, 30_000, 50, 2, 1.6
@@ -32,7 +32,7 @@ def train_one(task: Small, threads: int = 1) -> float:
     import torch
 
     from mimii.models import create_model
-    from mimii.training import train
+    from mimii.training.loop import train
 
     torch.set_num_threads(threads)
     network = create_model("simple_ae").network

@@ -61,7 +61,7 @@ def measure_on(device: str, models: dict[str, float], count: int, repeats: int, 
     import torch
 
     from mimii.models import create_model
-    from mimii.training import train
+    from mimii.training.loop import train
 
     warnings.filterwarnings("ignore", message="This DataLoader will create")
     windows = windows_of(count)

@@ -14,7 +14,7 @@ import common
 from common import Figure, read_rate, seconds, write_recordings
 from extraction import SETTINGS
 
-from mimii.parallel import in_parallel
+from mimii.runtime.processes import in_parallel
 
 _DISTINCT, SNR, MOST = 300, "6dB", 1024  # MiB
 MIB = 2**20
@@ -53,7 +53,7 @@ class Peaks:
 
 def lay_out(directory: Path, recordings: list[Path]) -> int:
     """Give each clip of an SNR of MIMII a name in MIMII's layout; returns how many there are."""
-    from mimii.published import published_baseline
+    from mimii.data.mimii import published_baseline
 
     machines = published_baseline()
     count = 0
@@ -73,7 +73,7 @@ class _Paths(list):
 
 def read_all(paths: list[str]) -> int:
     """Read channel 0 of recordings, and nothing else."""
-    from mimii.audio import read_channel
+    from mimii.data.audio import read_channel
 
     return sum(len(read_channel(path)[0]) for path in paths)
 
@@ -82,8 +82,8 @@ def measure(repeats: int) -> list[Figure]:
     """Extract once with a process a core and, where there is one, once with a GPU; and read without the rest."""
     import torch
 
-    from mimii.feature_store import FeatureStore
-    from mimii.recordings import MACHINE, find_recordings
+    from mimii.data.recordings import MACHINE, find_recordings
+    from mimii.features.store import FeatureStore
 
     jobs = os.cpu_count()
     figures = []

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mimii import cli
+from mimii.commands import options as cli
 from mimii.errors import UserError
 
 # where each key of the configuration goes: its options group, type and help
@@ -124,10 +124,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the baseline; returns the exit status."""
     args = settings(args)
 
-    from mimii import baseline, detection
-    from mimii.experiment import session
-    from mimii.recordings import split_for_detection
-    from mimii.tasks import make_pools
+    from mimii.data.recordings import split_for_detection
+    from mimii.sweep import baseline, detection
+    from mimii.sweep.engine import session
+    from mimii.sweep.task import make_pools
 
     with session(args, detection.COLUMNS, baseline.BaselineSession) as lab:
         pools = lab.usable(make_pools(split_for_detection(lab.recordings), "machine"), detection.unusable)

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mimii import cli
+from mimii.commands import options as cli
 from mimii.settings import FeatureSettings
 
 

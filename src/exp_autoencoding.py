@@ -7,7 +7,7 @@ import argparse
 import sys
 from functools import partial
 
-from mimii import cli
+from mimii.commands import options as cli
 from mimii.models import list_models
 
 SCOPES = {"machine": "each machine", "type": "each SNR and machine type", "all": "everything"}
@@ -34,10 +34,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> int:
     """Run the experiment; returns the exit status."""
-    from mimii import detection
-    from mimii.experiment import Summary, session
-    from mimii.recordings import split_for_detection
-    from mimii.tasks import make_pools
+    from mimii.data.recordings import split_for_detection
+    from mimii.sweep import detection
+    from mimii.sweep.engine import Summary, session
+    from mimii.sweep.task import make_pools
 
     with session(args, detection.COLUMNS) as lab:
         recordings = split_for_detection(lab.recordings)

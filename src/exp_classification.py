@@ -7,7 +7,7 @@ import argparse
 import sys
 from functools import partial
 
-from mimii import cli
+from mimii.commands import options as cli
 from mimii.errors import UserError
 from mimii.models import list_models
 
@@ -53,10 +53,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> int:
     """Run the experiment; returns the exit status."""
-    from mimii import classification
-    from mimii.experiment import Summary, session
-    from mimii.recordings import split_for_classification
-    from mimii.tasks import make_pools
+    from mimii.data.recordings import split_for_classification
+    from mimii.sweep import classification
+    from mimii.sweep.engine import Summary, session
+    from mimii.sweep.task import make_pools
 
     with session(args, classification.COLUMNS) as lab:
         tasks = []

@@ -2,7 +2,7 @@
 
     python src/make_demo_dataset.py --output_dir ./dataset/demo
 
-The recordings are calculated (see mimii/synthesis.py), so results on them say nothing about real machines.
+The recordings are calculated (see mimii/data/synthesis.py), so results on them say nothing about real machines.
 """
 
 import io
@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mimii import cli
+from mimii.commands import options as cli
 from mimii.errors import UserError
 
 MACHINE_TYPES = ("fan", "pump", "slider", "valve")
@@ -81,7 +81,7 @@ These recordings are calculated, not recorded: no machine and no factory was in 
 have the layout of MIMII (https://zenodo.org/records/3384388) so that the framework can be tried without
 downloading it. Scores on them say nothing about real machines and must not be reported as results on MIMII.
 
-What each sound and each fault consists of is described in src/mimii/synthesis.py.
+What each sound and each fault consists of is described in src/mimii/data/synthesis.py.
 Made with these options:
 {json.dumps(options, sort_keys=True)}
 """
@@ -115,7 +115,7 @@ def claim_folder(output_dir, options):
     UserError
         The folder holds something else, or can't be made or written.
     """
-    from mimii.cache import whole_file
+    from mimii.storage.files import whole_file
 
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -176,7 +176,7 @@ class Recording:
     channels : int
         1 or 8.
     layout : str
-        One of `mimii.cli.LAYOUTS`.
+        One of `mimii.commands.options.LAYOUTS`.
     abnormal : int
         Abnormal recordings of its machine, which decide the split.
     """
@@ -194,8 +194,8 @@ def write_recording(recording):
     """Synthesise a `Recording` and write it at each SNR; raise UserError if a file cannot be written."""
     import soundfile
 
-    from mimii.cache import whole_file
-    from mimii.synthesis import SAMPLE_RATE, mix, recording_parts
+    from mimii.data.synthesis import SAMPLE_RATE, mix, recording_parts
+    from mimii.storage.files import whole_file
 
     machine, noise = recording_parts(*recording.name, recording.seed, recording.channels)
     for snr in recording.snrs:
@@ -211,7 +211,7 @@ def run(args):
     from joblib import cpu_count
     from tqdm import tqdm
 
-    from mimii.parallel import in_parallel
+    from mimii.runtime.processes import in_parallel
 
     snrs = tuple(snr for snr in SNRS if snr in (args.snr or ["6dB"]))
     machine_types = [name for name in MACHINE_TYPES if name in (args.machine_type or MACHINE_TYPES)]

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mimii import cli
+from mimii.commands import options as cli
 
 METRICS = ("auc", "pr_auc", "pauc")
 

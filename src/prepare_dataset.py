@@ -9,7 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mimii import archives, cli
+from mimii.commands import options as cli
+from mimii.data import archives
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -43,10 +44,10 @@ def _add_command(commands: argparse._SubParsersAction, name: str, summary: str) 
 def run(args: argparse.Namespace) -> int:
     """Run a subcommand; returns the exit status."""
     if args.command == "verify":
-        from mimii import verification
+        from mimii.data import verify
 
-        report = verification.verify(args.base_dir, args.snr, args.machine_type)
-        print(verification.render(report))
+        report = verify.verify(args.base_dir, args.snr, args.machine_type)
+        print(verify.render(report))
         return 0 if report.is_good else 1
     wanted = archives.archives(args.snr, args.machine_type)
     if args.command == "download":

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_machine
+from support import write_machine
 
 import example_usage
 from mimii.report import listening, loading

@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 import pytest
 import soundfile
-from conftest import SAMPLE_RATE, Run, place, read_rows, run_here, run_process, sound, start_script
+from support import SAMPLE_RATE, Run, place, read_rows, run_here, run_process, sound, start_script
 
 from mimii.models import DETECTORS
 

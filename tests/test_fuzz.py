@@ -18,16 +18,16 @@ import psutil
 import pytest
 import soundfile
 import torch
-from conftest import REAL_DATA, SAMPLE_RATE, sound
+from support import REAL_DATA, SAMPLE_RATE, sound
 
 import mimii
-from mimii import cache
-from mimii.feature_store import FeatureStore
-from mimii.features import Windows
+from mimii.data.recordings import find_recordings
+from mimii.features.store import FeatureStore
+from mimii.features.windows import Windows
 from mimii.models import create_model
-from mimii.recordings import find_recordings
-from mimii.results import ResultsTable
 from mimii.settings import FeatureSettings, TrainingSettings
+from mimii.storage import files
+from mimii.storage.results import ResultsTable
 
 resource = pytest.importorskip("resource", reason="limits are other on Windows")
 
@@ -86,7 +86,7 @@ def fuzz_cache(path, load, rng, count, sealed):
     """Cache files: each is refused or gives what was saved; with a new seal, at least it ends nothing."""
     content = path.read_bytes()
     if not sealed:
-        with cache.open_sealed(path) as file:
+        with files.open_sealed(path) as file:
             content = file.read()[: -hashlib.sha256().digest_size]
     expected = load(path)
     for _ in range(count):
@@ -97,7 +97,7 @@ def fuzz_cache(path, load, rng, count, sealed):
             path.write_bytes(spoilt + hashlib.sha256(spoilt).digest())
         try:
             loaded = load(path)
-        except cache.CacheError:
+        except files.CacheError:
             yield "refused", 1
         else:
             is_same = loaded == expected
@@ -109,8 +109,8 @@ def fuzz_pickle(directory, rng, count, sealed=True):
     """The features of a machine."""
     path = directory / "a.pickle"
     frames = np.random.default_rng(0).normal(size=(60, 64)).astype(np.float32)
-    cache.save_pickle(path, {"frames": frames, "offsets": np.arange(3), "sample_rate": 16000, "left_out": {1: "a"}})
-    return fuzz_cache(path, lambda path: pickle.dumps(cache.load_pickle(path)), rng, count, sealed)
+    files.save_pickle(path, {"frames": frames, "offsets": np.arange(3), "sample_rate": 16000, "left_out": {1: "a"}})
+    return fuzz_cache(path, lambda path: pickle.dumps(files.load_pickle(path)), rng, count, sealed)
 
 
 def fuzz_model(name, suffix, directory, rng, count, sealed=True):

@@ -57,42 +57,46 @@ _POOLED = {"is_network": False, "options": ("pooling", "twfr_r")}
 _NEAREST = {"is_network": False, "options": ("pooling", "twfr_r", "distance")}
 
 DETECTORS = {
-    "simple_ae": Entry("autoencoders", "SimpleAE", "dense autoencoder 64-8-64"),
-    "deep_ae": Entry("autoencoders", "DeepAE", "dense autoencoder 128-64-32-16-32-64-128"),
-    "vae": Entry("autoencoders", "VAE", "variational autoencoder, latent 16"),
-    "conv_ae": Entry("autoencoders", "ConvAE", "2-D convolutions, bottleneck 32", min_n_mels=8),
-    "lstm_ae": Entry("autoencoders", "LSTMAE", "LSTM encoder and decoder over the frames"),
-    "attention_ae": Entry("autoencoders", "AttentionAE", "self-attention over the frames"),
-    "residual_ae": Entry("autoencoders", "ResidualAE", "dense residual blocks"),
-    "denoising_ae": Entry("autoencoders", "DenoisingAE", "noise and dropout while training"),
-    "ss_ae": Entry("autoencoders", "SpectralShapeAE", "spectral shape on a small shared basis"),
-    "idnn": Entry("autoencoders", "IDNN", "the middle frame from the others, dense", needs_middle=True),
-    "isolation_forest": Entry("classical", "IsolationForestDetector", "scikit-learn, 100 trees", is_network=False),
-    "one_class_svm": Entry("classical", "OneClassSVMDetector", "scikit-learn, RBF kernel", is_network=False),
-    "knn": Entry("recording_level", "NearestNeighbour", "nearest training recording", **_NEAREST),
-    "mahalanobis": Entry("recording_level", "Mahalanobis", "Ledoit-Wolf, over recordings", **_POOLED),
-    "gmm": Entry("recording_level", "Mixture", "two Gaussians, over recordings", **_POOLED),
-    "pca": Entry("recording_level", "PrincipalComponents", "outside 95 % of the variance", **_POOLED),
-    "ldn": Entry("recording_level", "LocalDensity", "nearest by local density", **_NEAREST),
-    "fusion": Entry("recording_level", "Fusion", "knn, mahalanobis, ldn and pca", **_NEAREST),
+    "simple_ae": Entry("networks.autoencoders", "SimpleAE", "dense autoencoder 64-8-64"),
+    "deep_ae": Entry("networks.autoencoders", "DeepAE", "dense autoencoder 128-64-32-16-32-64-128"),
+    "vae": Entry("networks.autoencoders", "VAE", "variational autoencoder, latent 16"),
+    "conv_ae": Entry("networks.autoencoders", "ConvAE", "2-D convolutions, bottleneck 32", min_n_mels=8),
+    "lstm_ae": Entry("networks.autoencoders", "LSTMAE", "LSTM encoder and decoder over the frames"),
+    "attention_ae": Entry("networks.autoencoders", "AttentionAE", "self-attention over the frames"),
+    "residual_ae": Entry("networks.autoencoders", "ResidualAE", "dense residual blocks"),
+    "denoising_ae": Entry("networks.autoencoders", "DenoisingAE", "noise and dropout while training"),
+    "ss_ae": Entry("networks.autoencoders", "SpectralShapeAE", "spectral shape on a small shared basis"),
+    "idnn": Entry("networks.autoencoders", "IDNN", "the middle frame from the others, dense", needs_middle=True),
+    "isolation_forest": Entry(
+        "models.classical", "IsolationForestDetector", "scikit-learn, 100 trees", is_network=False
+    ),
+    "one_class_svm": Entry("models.classical", "OneClassSVMDetector", "scikit-learn, RBF kernel", is_network=False),
+    "knn": Entry("models.clip_level", "NearestNeighbour", "nearest training recording", **_NEAREST),
+    "mahalanobis": Entry("models.clip_level", "Mahalanobis", "Ledoit-Wolf, over recordings", **_POOLED),
+    "gmm": Entry("models.clip_level", "Mixture", "two Gaussians, over recordings", **_POOLED),
+    "pca": Entry("models.clip_level", "PrincipalComponents", "outside 95 % of the variance", **_POOLED),
+    "ldn": Entry("models.clip_level", "LocalDensity", "nearest by local density", **_NEAREST),
+    "fusion": Entry("models.clip_level", "Fusion", "knn, mahalanobis, ldn and pca", **_NEAREST),
 }
 
 CLASSIFIERS = {
-    "simple_classifier": Entry("classifiers", "SimpleClassifier", "dense 64-32"),
-    "deep_classifier": Entry("classifiers", "DeepClassifier", "dense 128-64-32-16"),
-    "vae_classifier": Entry("classifiers", "VAEClassifier", "variational encoder, latent 16"),
-    "conv_classifier": Entry("classifiers", "ConvClassifier", "2-D convolutions, global pooling", min_n_mels=8),
-    "lstm_classifier": Entry("classifiers", "LSTMClassifier", "LSTM over the frames"),
-    "attention_classifier": Entry("classifiers", "AttentionClassifier", "self-attention over the frames"),
-    "residual_classifier": Entry("classifiers", "ResidualClassifier", "dense residual blocks"),
-    "denoising_classifier": Entry("classifiers", "DenoisingClassifier", "noise and dropout while training"),
-    "ss_classifier": Entry("classifiers", "SpectralShapeClassifier", "spectral shape, then dense 32-16"),
-    "random_forest": Entry("classical", "RandomForest", "scikit-learn, 100 trees", is_network=False),
-    "svm": Entry("classical", "SVM", "scikit-learn, RBF kernel", is_network=False),
+    "simple_classifier": Entry("networks.classifiers", "SimpleClassifier", "dense 64-32"),
+    "deep_classifier": Entry("networks.classifiers", "DeepClassifier", "dense 128-64-32-16"),
+    "vae_classifier": Entry("networks.classifiers", "VAEClassifier", "variational encoder, latent 16"),
+    "conv_classifier": Entry(
+        "networks.classifiers", "ConvClassifier", "2-D convolutions, global pooling", min_n_mels=8
+    ),
+    "lstm_classifier": Entry("networks.classifiers", "LSTMClassifier", "LSTM over the frames"),
+    "attention_classifier": Entry("networks.classifiers", "AttentionClassifier", "self-attention over the frames"),
+    "residual_classifier": Entry("networks.classifiers", "ResidualClassifier", "dense residual blocks"),
+    "denoising_classifier": Entry("networks.classifiers", "DenoisingClassifier", "noise and dropout while training"),
+    "ss_classifier": Entry("networks.classifiers", "SpectralShapeClassifier", "spectral shape, then dense 32-16"),
+    "random_forest": Entry("models.classical", "RandomForest", "scikit-learn, 100 trees", is_network=False),
+    "svm": Entry("models.classical", "SVM", "scikit-learn, RBF kernel", is_network=False),
 }
 
 # the MIMII authors' own model, for src/baseline.py
-BASELINES = {"mimii_baseline": Entry("autoencoders", "MIMIIBaselineAE", "dense autoencoder 64-64-8-64-64")}
+BASELINES = {"mimii_baseline": Entry("networks.autoencoders", "MIMIIBaselineAE", "dense autoencoder 64-64-8-64-64")}
 
 REGISTRY = DETECTORS | CLASSIFIERS | BASELINES
 
@@ -154,7 +158,7 @@ def create_model(
     entry = REGISTRY[name]
     if misfit := entry.misfit(n_mels, frames):
         raise ValueError(f"{name} needs {misfit}")
-    model_class = getattr(importlib.import_module(f"mimii.models.{entry.module}"), entry.name)
+    model_class = getattr(importlib.import_module(f"mimii.{entry.module}"), entry.name)
     shape = (name, n_mels, frames, device)
     classes = {"num_classes": num_classes, "balanced": balanced} if name in CLASSIFIERS else {}
     if entry.options:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mimii.features import Windows
-from mimii.scoring import NormalScores, folds, pool_scores
+from mimii.evaluation.scoring import NormalScores, folds, pool_scores
+from mimii.features.windows import Windows
 from mimii.settings import NATIVE, TrainingSettings
 
 
@@ -76,7 +76,7 @@ class Model(ABC):
         seed: int,
         give_way: Callable[[], float] = lambda: 0.0,
     ) -> History:
-        """Learn from windows, a classifier from their targets; see `mimii.training.train`."""
+        """Learn from windows, a classifier from their targets; see `mimii.training.loop.train`."""
 
     @property
     @abstractmethod
@@ -93,7 +93,7 @@ class Model(ABC):
 
         Raises
         ------
-        mimii.cache.CacheError
+        mimii.storage.files.CacheError
             The file is not one that `save` wrote, or is of another model.
         """
 
@@ -125,7 +125,7 @@ class Detector(Model):
         scoring : str
             One of `mimii.models.scorings`.
         pooling : str
-            How scores of windows become that of a recording, where there are any; see `mimii.scoring.pool_scores`.
+            How scores of windows become that of a recording, where there are any; see `mimii.evaluation.scoring`.
 
         Returns
         -------
@@ -151,7 +151,7 @@ class Detector(Model):
         """Scores of training recordings, where that is possible by one that has not learnt from them.
 
         In turn each fifth recording, of fewer than five each one, is left out and scored by a detector that learns
-        from the others; see `mimii.scoring.folds`.
+        from the others; see `mimii.evaluation.scoring.folds`.
 
         Parameters
         ----------

@@ -14,10 +14,10 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, OneClassSVM
 
-from mimii import cache
-from mimii.features import Windows
+from mimii.features.windows import Windows
 from mimii.models.base import Classifier, History, Model, WindowDetector
 from mimii.settings import TrainingSettings
+from mimii.storage import files
 
 _BLOCK = 4096  # windows that are stacked at once
 # beyond what skops itself trusts: the nodes of a tree, and a dict whose keys are attributes
@@ -53,14 +53,14 @@ class SkopsModel(Model):
             "estimator": self.estimator,
             "facts": facts,
         }
-        with cache.sealed_file(path) as file:
+        with files.sealed_file(path) as file:
             file.write(skops.io.dumps(content))
 
     def load(self, path: Path) -> dict[str, Any]:
         """Read the estimator and the facts; only known types are made."""
         import skops.io
 
-        with cache.open_sealed(path) as file:
+        with files.open_sealed(path) as file:
             archive = file.read()
         try:
             content = skops.io.loads(archive, trusted=_TRUSTED)
@@ -71,7 +71,7 @@ class SkopsModel(Model):
             self.estimator = content["estimator"]
             return content["facts"]
         except Exception as error:  # skops raises many kinds for a file from elsewhere
-            raise cache.CacheError(f"{path.name}: {cache.first_line(error)}") from error
+            raise files.CacheError(f"{path.name}: {files.first_line(error)}") from error
 
 
 class ClassicalModel(SkopsModel):

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from mimii import cache, training
-from mimii.features import Windows
-from mimii.gaussian import Gaussian
+from mimii.evaluation.scoring import NormalScores, folds
+from mimii.features.windows import Windows
 from mimii.models.base import Classifier, History, Model, WindowDetector
-from mimii.scoring import NormalScores, folds
+from mimii.models.gaussian import Gaussian
 from mimii.settings import SCORINGS, TrainingSettings
+from mimii.storage import files
+from mimii.training import loop
 
 ENOUGH = 10  # validation recordings, for a threshold from them alone
 
@@ -76,9 +77,7 @@ class NetworkModel(Model):
         """Train the network from new weights."""
         torch.manual_seed(seed)
         self.network = self._make_network()
-        return training.train(
-            self.network, windows, validation, settings, seed=seed, device=self.device, give_way=give_way
-        )
+        return loop.train(self.network, windows, validation, settings, seed=seed, device=self.device, give_way=give_way)
 
     @property
     def num_parameters(self) -> int:
@@ -90,7 +89,7 @@ class NetworkModel(Model):
         content = {"signature": self.signature, **self._learnt(), "facts": facts}
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        with cache.sealed_file(path) as file:
+        with files.sealed_file(path) as file:
             file.write(buffer.getvalue())
 
     def _learnt(self) -> dict[str, Any]:
@@ -103,7 +102,7 @@ class NetworkModel(Model):
 
     def load(self, path: Path) -> dict[str, Any]:
         """Read weights and facts; nothing in the file can run code."""
-        with cache.open_sealed(path) as file:
+        with files.open_sealed(path) as file:
             archive = io.BytesIO(file.read())
         try:
             content = torch.load(archive, map_location=self.device, weights_only=True)
@@ -112,11 +111,11 @@ class NetworkModel(Model):
             self._take(content)
             return content["facts"]
         except Exception as error:  # torch raises many kinds for a file from elsewhere
-            raise cache.CacheError(f"{path.name}: {cache.first_line(error)}") from error
+            raise files.CacheError(f"{path.name}: {files.first_line(error)}") from error
 
 
 class NetworkDetector(NetworkModel, WindowDetector):
-    """A detector that is a network with ``score`` and ``residual``; see `mimii.models.autoencoders.Autoencoder`.
+    """A detector that is a network with ``score`` and ``residual``; see `mimii.networks.autoencoders.Autoencoder`.
 
     It scores a recording in two ways. ``mse`` pools the mean squared errors of its windows. ``mahalanobis`` is the
     squared Mahalanobis distance of the recording's mean residual from those of the training recordings: the mean
@@ -144,7 +143,7 @@ class NetworkDetector(NetworkModel, WindowDetector):
 
     def score_windows(self, windows: Windows) -> np.ndarray:
         """Mean squared error of each window: np.ndarray [shape=(n_windows,), dtype=float32]."""
-        return training.apply(self.network, self.network.score, windows, self.device)
+        return loop.apply(self.network, self.network.score, windows, self.device)
 
     def mean_residuals(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
         """Mean residual of each recording, by mel band.
@@ -159,7 +158,7 @@ class NetworkDetector(NetworkModel, WindowDetector):
         def residual(batch: torch.Tensor) -> torch.Tensor:
             return self.network.residual(batch).mean(dim=1)  # (B, T, M) -> (B, M)
 
-        return training.mean_by_recording(self.network, residual, windows, self.device)
+        return loop.mean_by_recording(self.network, residual, windows, self.device)
 
     def fit(
         self,
@@ -202,7 +201,7 @@ class NetworkDetector(NetworkModel, WindowDetector):
         """Scores of the validation recordings or, of fewer than ten, of all training recordings.
 
         The network is not trained again. The distribution of the residuals is: each recording's distance is from
-        the residuals of others; see `mimii.scoring.folds`.
+        the residuals of others; see `mimii.evaluation.scoring.folds`.
         """
         found = []
         for part in (windows, validation):
@@ -261,4 +260,4 @@ class NetworkClassifier(NetworkModel, Classifier):
 
     def predict_proba(self, windows: Windows) -> np.ndarray:
         """Probabilities: np.ndarray [shape=(n_windows, num_classes), dtype=float32]."""
-        return training.apply(self.network, self.network.probabilities, windows, self.device)
+        return loop.apply(self.network, self.network.probabilities, windows, self.device)

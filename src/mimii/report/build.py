@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from mimii import cache
-from mimii.recordings import MACHINE, machine_name
+from mimii.data.recordings import MACHINE, machine_name
 from mimii.report import comparing, figures, listening, loading, page, statistics, tables
 from mimii.report.loading import Results, snr_title
 from mimii.report.tables import TITLES
+from mimii.storage import files
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _write(
     path = output_dir / "index.html"
     sections = [section for section in sections if section.tables or section.figures or section.paragraphs]
     text = page.render(title, facts, sections, images, notes, is_synthetic)
-    with cache.whole_file(path) as temporary:
+    with files.whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     count = sum(len(section.tables) for section in sections)
     return Outcome(path, count, len(images), notes)

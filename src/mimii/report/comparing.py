@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mimii.recordings import MACHINE
+from mimii.data.recordings import MACHINE
 from mimii.report import loading
 from mimii.report.loading import Results, snr_title
 from mimii.report.tables import TASKS, TITLES, Table, number, signed

@@ -15,13 +15,13 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
-from mimii import cache
-from mimii.recordings import MACHINE, machine_name
+from mimii.data.recordings import MACHINE, machine_name
 from mimii.report import loading
 from mimii.report.listening import Hearing
 from mimii.report.loading import Results, snr_title, snrs
 from mimii.report.statistics import Comparison
 from mimii.report.tables import DASH, TASKS, TITLES
+from mimii.storage import files
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 1)))
@@ -67,11 +67,11 @@ class Figure:
         """Write PDF and PNG; gives the PNG."""
         png = io.BytesIO()
         with mpl.rc_context(_STYLE):
-            with cache.whole_file(directory / f"{self.name}.pdf") as temporary:
+            with files.whole_file(directory / f"{self.name}.pdf") as temporary:
                 self.canvas.savefig(temporary, metadata={"CreationDate": None})
             self.canvas.set_layout_engine("none")  # the layout stays; to find it again takes longer than to draw
             self.canvas.savefig(png, format="png")
-        with cache.whole_file(directory / f"{self.name}.png") as temporary:
+        with files.whole_file(directory / f"{self.name}.png") as temporary:
             temporary.write_bytes(png.getvalue())
         return png.getvalue()
 

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mimii import cache
-from mimii.audio import RecordingError, read_channel
-from mimii.features import Features
-from mimii.logmel import log_mel
+from mimii.data.audio import RecordingError, read_channel
+from mimii.data.recordings import MACHINE, machine_name
+from mimii.features.logmel import log_mel
+from mimii.features.windows import Features
 from mimii.models import DETECTORS, create_model
 from mimii.models.base import WindowDetector
-from mimii.recordings import MACHINE, machine_name
 from mimii.report import loading
 from mimii.report.loading import Results
 from mimii.settings import FeatureSettings
-from mimii.tasks import ALL
+from mimii.storage import files
+from mimii.sweep.task import ALL
 
 
 @dataclass
@@ -78,7 +78,7 @@ def listen(results: Results, metric: str, model_dir: Path) -> list[Hearing]:
         for path in _model_files(row, model_dir):
             try:
                 heard = _hear(row, path, chosen)
-            except (cache.CacheError, OSError, RecordingError, KeyError, ValueError):
+            except (files.CacheError, OSError, RecordingError, KeyError, ValueError):
                 continue  # another version's file, a recording that has gone, a row without settings
             if all(
                 math.isclose(one.scores.mean(), kept["score"], rel_tol=1e-3)
@@ -92,7 +92,7 @@ def _model_files(row: dict[str, Any], model_dir: Path) -> list[Path]:
     """Files of the cache that may be the model of a row: those of its machine, of its type or of all machines."""
     snr, kind, _ = machine = tuple(row[name] for name in MACHINE)
     pools = {"type": (snr, kind, ALL), "all": (ALL, ALL, ALL)}
-    stem = f"{row['model']}_{cache.file_name(machine_name(pools.get(row['dataset_scope'], machine)))}"
+    stem = f"{row['model']}_{files.file_name(machine_name(pools.get(row['dataset_scope'], machine)))}"
     found = [path for path in model_dir.glob(f"{stem}_*") if path.stem.rpartition("_")[0] == stem]
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
 

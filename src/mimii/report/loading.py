@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from mimii.data.mimii import published_baseline
+from mimii.data.recordings import MACHINE, is_synthetic
 from mimii.errors import UserError
 from mimii.models import REGISTRY
-from mimii.published import published_baseline
-from mimii.recordings import MACHINE, is_synthetic
 from mimii.settings import NATIVE, SCORINGS
-from mimii.tasks import ALL
+from mimii.sweep.task import ALL
 
 DETECTION = ["auc", "pr_auc", "pauc"]
 CLASSIFICATION = ["accuracy", "balanced_accuracy", "precision", "recall", "f1", "f1_macro", "roc_auc"]

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mimii import cache
+from mimii.data.recordings import MACHINE, machine_name
 from mimii.models import REGISTRY
-from mimii.recordings import MACHINE, machine_name
 from mimii.report import loading, statistics
 from mimii.report.loading import MINUS, PUBLISHED, Results, snr_title, snrs
+from mimii.storage import files
 
 TITLES = {
     "auc": "AUC",
@@ -121,7 +121,7 @@ class Table:
             ("md", self.to_markdown()),
             ("csv", self.data.to_csv(index=False)),
         ):
-            with cache.whole_file(directory / f"{self.name}.{suffix}") as temporary:
+            with files.whole_file(directory / f"{self.name}.{suffix}") as temporary:
                 temporary.write_text(text, encoding="utf-8")
 
 

@@ -1,0 +1,294 @@
+"""Options that the scripts share, in groups, and how a script ends. Standard library only: ``--help`` is quick."""
+
+import argparse
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mimii.errors import UserError
+from mimii.models import REGISTRY
+from mimii.settings import (
+    DISTANCES,
+    POOLINGS,
+    SCORE_POOLINGS,
+    SCORINGS,
+    FeatureSettings,
+    RecordingSettings,
+    TrainingSettings,
+)
+
+JOBS_PER_GPU = 4  # small networks leave a GPU idle most of the time, but each process takes memory there
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows the defaults that there are."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        if isinstance(action.default, list):
+            return f"{action.help} (default: {' '.join(action.default)})"
+        return (
+            super()._get_help_string(action)
+            if action.default is not None and action.default is not False
+            else action.help
+        )
+
+
+class Parser(argparse.ArgumentParser):
+    """Shows each option's default, and answers a wrong one with a single line."""
+
+    def __init__(self, **kwargs):
+        super().__init__(formatter_class=_HelpFormatter, allow_abbrev=False, **kwargs)
+
+    def error(self, message: str):
+        """One line instead of the usage of thirty options."""
+        self.exit(2, f"{self.prog}: error: {message} (--help shows all options)\n")
+
+
+def _number(kind: Callable[[str], float], allowed: Callable[[float], bool], what: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not allowed(value):
+            raise argparse.ArgumentTypeError(f"{text} is not {what}")
+        return value
+
+    return parse
+
+
+positive_int = _number(int, lambda value: value > 0, "a whole number above 0")
+natural = _number(int, lambda value: value >= 0, "a whole number from 0")
+seed_int = _number(int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
+positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
+power = _number(float, lambda value: 0.1 <= value <= 10, "a number from 0.1 to 10")
+fraction = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+share = _number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+
+
+LAYOUTS = ("mimii", "dcase2020", "dcase2021")  # of mimii.data.recordings, which takes a while to load
+
+
+def add_data_options(parser: Parser) -> None:
+    """Which recordings."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--base_dir",
+        type=Path,
+        required=True,
+        default=argparse.SUPPRESS,
+        help="MIMII, or a part of it: one SNR, one machine type, one machine",
+    )
+    group.add_argument(
+        "--layout", choices=["auto", *LAYOUTS], default="auto", help="how the data set is laid out; auto recognises it"
+    )
+    group.add_argument("--snr", nargs="+", metavar="SNR", help="only these, of 6dB, 0dB, min6dB")
+    group.add_argument("--machine_type", nargs="+", metavar="TYPE", help="only these, of fan, pump, slider, valve")
+    group.add_argument("--machine_id", nargs="+", metavar="ID", help="only these, such as id_00")
+
+
+def add_model_options(parser: Parser, models: Sequence[str], scopes: dict[str, str]) -> None:
+    """Which models, and what each one is trained on; the first scope is the default."""
+    group = parser.add_argument_group("models")
+    group.add_argument(
+        "--model",
+        nargs="+",
+        choices=[*models, "all"],
+        default="all",
+        metavar="MODEL",
+        help=f"all, or one or several of {', '.join(models)}",
+    )
+    parser.set_defaults(all_models=list(models))
+    group.add_argument(
+        "--scope",
+        choices=list(scopes),
+        default=next(iter(scopes)),
+        help="one model for " + "; ".join(f"{name}: {what}" for name, what in scopes.items()),
+    )
+
+
+def add_scoring_options(parser: Parser) -> None:
+    """How a recording gets its score."""
+    recording = RecordingSettings()
+    group = parser.add_argument_group("scoring")
+    group.add_argument(
+        "--scoring",
+        nargs="+",
+        choices=SCORINGS,
+        default=[SCORINGS[0]],
+        metavar="SCORING",
+        help="of models that reconstruct, one or both: mse, the mean squared error; mahalanobis, the distance of the "
+        "recording's mean error from those of the training recordings",
+    )
+    group.add_argument(
+        "--score_pooling",
+        choices=SCORE_POOLINGS,
+        default=SCORE_POOLINGS[0],
+        help="score of a recording from those of its windows: their mean, the highest, or the mean of the highest "
+        "tenth",
+    )
+    group.add_argument(
+        "--pooling",
+        choices=POOLINGS,
+        default=recording.pooling,
+        help="of models that judge recordings as a whole: what becomes of each band's frames; twfr is their mean, "
+        "the louder the more",
+    )
+    group.add_argument(
+        "--twfr_r", type=share, default=recording.twfr_r, help="of twfr: 1 makes it the mean, 0 the maximum"
+    )
+    group.add_argument(
+        "--distance", choices=DISTANCES, default=recording.distance, help="of knn, ldn and fusion: between recordings"
+    )
+
+
+def add_feature_options(parser: Parser) -> None:
+    """Log-mel settings and the window."""
+    features = FeatureSettings()
+    group = parser.add_argument_group("features")
+    group.add_argument("--n_mels", type=positive_int, default=features.n_mels, help="mel bands")
+    group.add_argument("--frames", type=positive_int, default=TrainingSettings().frames, help="frames in a window")
+    group.add_argument("--n_fft", type=positive_int, default=features.n_fft, help="FFT length [samples]")
+    group.add_argument(
+        "--hop_length", type=positive_int, default=features.hop_length, help="step between frames [samples]"
+    )
+    group.add_argument("--power", type=power, default=features.power, help="exponent of the magnitude spectrogram")
+    group.add_argument("--channel", type=natural, default=features.channel, help="channel that is read, from 0")
+
+
+def add_training_options(parser: Parser) -> argparse._ArgumentGroup:
+    """Training settings; gives the group, so that a script can add its own."""
+    training = TrainingSettings()
+    group = parser.add_argument_group("training")
+    group.add_argument("--epochs", type=positive_int, default=training.epochs, help="passes over the data")
+    group.add_argument("--batch_size", type=positive_int, default=training.batch_size, help="windows in a step")
+    group.add_argument("--learning_rate", type=positive_float, default=training.learning_rate, help="of Adam")
+    group.add_argument(
+        "--val_split",
+        type=fraction,
+        default=training.val_split,
+        help="part of the training recordings that is kept for validation",
+    )
+    group.add_argument("--tf32", action="store_true", help="let a GPU multiply in TF32: 10 bits instead of 23")
+    seeds = group.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=seed_int, default=training.seed, help="where all random numbers come from")
+    seeds.add_argument("--seeds", type=seed_int, nargs="+", metavar="SEED", help="every experiment with each of these")
+    return group
+
+
+def scheduler_address(text: str) -> str:
+    """The address of a Dask scheduler."""
+    if not re.fullmatch(r"\w+://.+:\d+", text):
+        raise argparse.ArgumentTypeError(f"{text} is not an address such as tcp://host:8786")
+    return text
+
+
+def add_run_options(parser: Parser) -> None:
+    """Where and how often to run."""
+    group = parser.add_argument_group("run")
+    group.add_argument("--retrain", action="store_true", help="do again what is done already")
+    group.add_argument(
+        "--device",
+        choices=["auto", "cpu", "cuda", "mps"],
+        default="auto",
+        help="auto takes CUDA, then MPS, then the CPU",
+    )
+    group.add_argument(
+        "--jobs", type=positive_int, help=f"processes (default: the cores; at most {JOBS_PER_GPU} train on one GPU)"
+    )
+    group.add_argument(
+        "--backend", choices=["loky", "dask"], default="loky", help="loky: processes of this machine; dask: a cluster"
+    )
+    group.add_argument(
+        "--scheduler", type=scheduler_address, metavar="ADDRESS", help="of the Dask cluster, such as tcp://host:8786"
+    )
+
+
+def add_output_options(parser: Parser, pickle_dir: str, model_dir: str, output_csv: str) -> None:
+    """Where files go."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--pickle_dir", type=Path, default=Path(pickle_dir), help="cache of features")
+    group.add_argument("--model_dir", type=Path, default=Path(model_dir), help="cache of trained models")
+    group.add_argument(
+        "--result_dir", type=Path, default=Path("results"), help="scores of each recording, loss histories, logs"
+    )
+    group.add_argument(
+        "--output_csv",
+        type=Path,
+        metavar="FILE",
+        help=f"table that rows are appended to (default: {output_csv} in --result_dir)",
+    )
+    parser.set_defaults(default_csv=output_csv)
+
+
+def checked(parser: Parser, args: argparse.Namespace) -> argparse.Namespace:
+    """Fill in what follows from other options, and end the script where options don't fit together."""
+    wants_all = "all" in args.model
+    names = args.all_models if wants_all else dict.fromkeys(args.model)
+    misfits = {name: REGISTRY[name].misfit(args.n_mels, args.frames) for name in names}
+    args.model = [name for name, misfit in misfits.items() if not misfit]
+    args.left_out_models = [f"{name} needs --{misfit}" for name, misfit in misfits.items() if misfit]
+    if args.left_out_models and not (wants_all and args.model):
+        parser.error(f"--model {args.left_out_models[0]}")
+    args.output_csv = args.output_csv or args.result_dir / args.default_csv
+    args.seeds = list(dict.fromkeys(args.seeds or [args.seed]))
+    if problem := more_bands_than_bins(args.n_mels, args.n_fft):
+        parser.error(problem)
+    check_backend(parser, args)
+    return args
+
+
+def more_bands_than_bins(n_mels: int, n_fft: int) -> str:
+    """What is wrong with a number of mel bands; empty where nothing is."""
+    bins = 1 + n_fft // 2
+    return f"--n_mels {n_mels} is more than the {bins} bins of --n_fft {n_fft}" if n_mels > bins else ""
+
+
+def check_backend(parser: Parser, args: argparse.Namespace) -> None:
+    """End the script where it is not clear whether a cluster is meant."""
+    if (args.backend == "dask") != bool(args.scheduler):
+        parser.error("--backend dask and --scheduler go together")
+
+
+def feature_settings(args: argparse.Namespace) -> FeatureSettings:
+    """The feature options as settings."""
+    return FeatureSettings(**{name: getattr(args, name) for name in FeatureSettings.__dataclass_fields__})
+
+
+def recording_settings(args: argparse.Namespace) -> RecordingSettings:
+    """The options of models that judge recordings as a whole as settings."""
+    return RecordingSettings(**{name: getattr(args, name) for name in RecordingSettings.__dataclass_fields__})
+
+
+def training_settings(args: argparse.Namespace, seed: int) -> TrainingSettings:
+    """The window and training options as settings."""
+    options = {name: getattr(args, name) for name in TrainingSettings.__dataclass_fields__}
+    return TrainingSettings(**options | {"seed": seed})
+
+
+def guarded(script: Callable[[], int]) -> int:
+    """Run a script's work; what a user can mend, and Ctrl-C, end it with one line.
+
+    Returns
+    -------
+    int
+        Exit status: the script's own, 2 for what a user can mend, 130 for Ctrl-C, 141 where nobody reads the output.
+    """
+    # as Slurm and docker end a process: by way of the blocks that end the workers
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        status = script()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # as in `... | head`; Python would complain once more when it closes the stream
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except UserError as error:
+        print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. What is done is kept; give the same command again to go on.", file=sys.stderr)
+        return 130

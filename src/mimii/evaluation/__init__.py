@@ -1,0 +1,1 @@
+"""How well a model does and what it costs: metrics, scores of recordings, thresholds, efficiency."""

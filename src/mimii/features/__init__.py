@@ -1,0 +1,1 @@
+"""From recordings to log-mel frames, windows of frames, and the store that keeps them."""

@@ -1,0 +1,1 @@
+"""The networks themselves: ``nn.Module``s and nothing else."""

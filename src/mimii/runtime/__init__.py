@@ -1,0 +1,1 @@
+"""Processes, logs, and measurement that nothing disturbs."""

@@ -1,0 +1,1 @@
+"""What shares a model, what is done already, the tasks and the rows that they give."""

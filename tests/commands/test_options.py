@@ -1,0 +1,240 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import SCRIPT, script_environment
+
+import exp_autoencoding
+from mimii.commands import options as cli
+from mimii.errors import UserError
+from mimii.models import DETECTORS
+
+OPTIONS_OF_THE_ISSUE = {
+    # the seeds' options with their defaults
+    "model": list(DETECTORS),
+    "n_mels": 64,
+    "frames": 5,
+    "n_fft": 1024,
+    "hop_length": 512,
+    "power": 2.0,
+    "epochs": 50,
+    "batch_size": 256,
+    "learning_rate": 0.001,
+    "val_split": 0.1,
+    "retrain": False,
+    "seed": 42,
+    # and those that the issue adds
+    "snr": None,
+    "machine_type": None,
+    "machine_id": None,
+    "pickle_dir": Path("cache/research_features"),
+    "model_dir": Path("cache/research_models"),
+    "result_dir": Path("results"),
+    "output_csv": Path("results/research_results.csv"),
+    "scope": "machine",
+    "channel": 0,
+    "scoring": ["mse"],
+    "score_pooling": "mean",
+    "pooling": "mean",
+    "twfr_r": 0.99,
+    "distance": "euclidean",
+    "tf32": False,
+    "device": "auto",
+    "jobs": None,
+}
+HEAVY = ["torch", "librosa", "sklearn", "numpy", "pandas", "scipy", "soundfile", "joblib", "skops"]
+
+
+def parse(*options):
+    return exp_autoencoding.parse_args(["--base_dir", "data", *map(str, options)])
+
+
+def refusal(capsys, *options):
+    """The line that wrong options are answered with."""
+    with pytest.raises(SystemExit) as caught:
+        exp_autoencoding.parse_args(list(options))
+    output = capsys.readouterr()
+    assert caught.value.code == 2
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert output.err.endswith("\n")
+    return output.err
+
+
+def test_the_options_of_the_seeds_and_of_the_issue_have_their_defaults():
+    args = vars(parse())
+    assert {name: args[name] for name in OPTIONS_OF_THE_ISSUE} == OPTIONS_OF_THE_ISSUE
+    assert args["base_dir"] == Path("data")
+
+
+def test_the_command_of_the_issue_is_understood():
+    args = parse(
+        *("--model", "deep_ae", "--epochs", 100, "--batch_size", 512),
+        *("--learning_rate", 0.0001, "--n_mels", 128, "--frames", 10),
+    )
+    assert (args.model, args.epochs, args.batch_size) == (["deep_ae"], 100, 512)
+    assert (args.learning_rate, args.n_mels, args.frames) == (0.0001, 128, 10)
+
+
+def test_several_values_select_several():
+    args = parse("--model", "vae", "ss_ae", "--snr", "6dB", "min6dB", "--machine_type", "fan", "--machine_id", "id_00")
+    assert args.model == ["vae", "ss_ae"]
+    assert (args.snr, args.machine_type, args.machine_id) == (["6dB", "min6dB"], ["fan"], ["id_00"])
+
+
+def test_a_model_named_twice_is_run_once_and_all_means_all():
+    assert parse("--model", "vae", "vae").model == ["vae"]
+    assert parse("--model", "vae", "all").model == list(DETECTORS)
+
+
+def test_results_go_where_result_dir_says_unless_output_csv_says_otherwise():
+    assert parse("--result_dir", "elsewhere").output_csv == Path("elsewhere/research_results.csv")
+    assert parse("--result_dir", "elsewhere", "--output_csv", "a.csv").output_csv == Path("a.csv")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--n_mels", "0"),
+        ("--n_mels", "64.5"),
+        ("--frames", "0"),
+        ("--frames", "-1"),
+        ("--n_fft", "0"),
+        ("--hop_length", "0"),
+        ("--power", "0"),
+        ("--power", "-2"),
+        ("--power", "nan"),
+        ("--channel", "-1"),
+        ("--epochs", "0"),
+        ("--epochs", "many"),
+        ("--batch_size", "0"),
+        ("--learning_rate", "0"),
+        ("--learning_rate", "inf"),
+        ("--learning_rate", "nan"),
+        ("--val_split", "1"),
+        ("--val_split", "-0.1"),
+        ("--val_split", "nan"),
+        ("--seed", "-1"),
+        ("--seed", "1.5"),
+        ("--jobs", "0"),
+        ("--jobs", "-1"),
+        ("--scope", "everything"),
+        ("--scoring", "mae"),
+        ("--score_pooling", "median"),
+        ("--pooling", "sum"),
+        ("--twfr_r", "1.01"),
+        ("--twfr_r", "-0.1"),
+        ("--twfr_r", "nan"),
+        ("--distance", "manhattan"),
+        ("--device", "tpu"),
+        ("--model", "super_ae"),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_option_in_one_line(option, value, capsys):
+    line = refusal(capsys, "--base_dir", "data", option, value)
+    assert option in line
+    assert value in line
+
+
+@pytest.mark.parametrize("options", [[], ["--base_dir"], ["--base_dir", "data", "--model"], ["--base_dir", "a", "b"]])
+def test_an_incomplete_command_is_answered_in_one_line(options, capsys):
+    refusal(capsys, *options)
+
+
+@pytest.mark.parametrize("option", ["--epoch", "--learnig_rate", "--lr"])
+def test_an_unknown_or_shortened_option_is_refused(option, capsys):
+    assert option in refusal(capsys, "--base_dir", "data", option, "1")
+
+
+def test_too_few_mel_bands_for_a_model_are_refused_for_that_model_only(capsys):
+    line = refusal(capsys, "--base_dir", "data", "--model", "conv_ae", "simple_ae", "--n_mels", "7")
+    assert "conv_ae" in line
+    assert "8" in line
+    assert parse("--model", "conv_ae", "--n_mels", 8).n_mels == 8
+    assert parse("--model", "simple_ae", "--n_mels", 7).n_mels == 7
+
+
+def test_windows_without_a_middle_frame_are_refused_for_the_model_that_needs_one(capsys):
+    line = refusal(capsys, "--base_dir", "data", "--model", "simple_ae", "idnn", "--frames", "4")
+    assert "--model idnn needs --frames 3, 5, 7 or another odd number, not 4" in line
+    assert parse("--model", "idnn", "--frames", 3).model == ["idnn"]
+    assert parse("--model", "all", "--frames", 4).model == [name for name in DETECTORS if name != "idnn"]
+    assert parse("--frames", 5).left_out_models == []
+
+
+def test_what_a_user_can_mend_is_one_line_and_status_2(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/somewhere/exp_autoencoding.py"])
+
+    def fail():
+        raise UserError("no recordings here")
+
+    assert cli.guarded(fail) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert "exp_autoencoding.py" in output.err
+    assert "no recordings here" in output.err
+    assert cli.guarded(lambda: 0) == 0
+
+
+def test_ctrl_c_says_how_to_go_on(capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    assert cli.guarded(interrupt) == 130
+    assert "again" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def help_run(tmp_path_factory):
+    """``--help`` in a process of its own, which tells at its end what it has loaded."""
+    directory = tmp_path_factory.mktemp("help")
+    program = (
+        "import runpy, sys\n"
+        f"sys.argv = [{str(SCRIPT)!r}, '--help']\n"
+        f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
+        "try:\n"
+        "    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit as end:\n"
+        "    print('status', end.code)\n"
+        "print('loaded', *sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=directory,
+        env=script_environment(directory) | {"COLUMNS": "100"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+
+
+def test_help_loads_nothing_heavy(help_run):
+    text, _, loaded = help_run.stdout.rpartition("loaded ")
+    assert "status 0" in text or "status None" in text
+    assert "mimii" in loaded.split()
+    assert [name for name in HEAVY if name in loaded.split()] == []
+
+
+def test_help_shows_every_option_in_a_group_with_its_default(help_run):
+    entries = {}
+    for entry in re.split(r"\n(?=  -)", help_run.stdout):
+        if match := re.match(r"  (?:-h, )?--(\w+)", entry):
+            entries[match[1]] = " ".join(entry.split())
+    assert set(entries) >= {"base_dir", *OPTIONS_OF_THE_ISSUE}
+    for name, default in OPTIONS_OF_THE_ISSUE.items():
+        shown = {
+            "model": "all",
+            "scoring": "mse",
+            "jobs": "the cores",
+            "output_csv": "research_results.csv",
+            "learning_rate": "0.001",
+        }
+        if default not in (None, False) or name in shown:
+            assert re.search(rf"default: .*{re.escape(str(shown.get(name, default)))}", entries[name]), name
+    headings = re.findall(r"^(\w[\w ]*):$", help_run.stdout, re.MULTILINE)
+    assert len(headings) >= 5
+    for name in DETECTORS:
+        assert name in entries["model"]

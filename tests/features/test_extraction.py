@@ -1,0 +1,93 @@
+import time
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from support import sound
+
+from mimii.data.audio import read_channel
+from mimii.features import extraction
+from mimii.features.extraction import Chunk, extract
+from mimii.features.logmel import log_mel
+from mimii.settings import FeatureSettings
+
+SETTINGS = FeatureSettings()
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Recordings of several lengths, formats and rates, two of them unusable."""
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / f"{number}.wav" for number in range(9)]
+    for number, path in enumerate(paths):
+        seconds = 0.5 if number < 6 else 0.8
+        rate = 8000 if number == 5 else 16000
+        samples = np.stack([sound(rng, seconds=seconds, sample_rate=rate)] * 2, axis=1)
+        soundfile.write(path, samples, rate, subtype="FLOAT" if number == 7 else "PCM_16")
+    paths[2].write_bytes(b"")
+    soundfile.write(paths[4], np.zeros(1000), 16000)
+    return [str(path) for path in paths]
+
+
+def chunks_of(paths, size):
+    return [Chunk(0, start, paths[start : start + size], SETTINGS) for start in range(0, len(paths), size)]
+
+
+def by_place(results):
+    return {chunk.start + place: result for chunk, extracted in results for place, result in enumerate(extracted)}
+
+
+def check(results, paths):
+    assert sorted(results) == list(range(len(paths)))
+    for number, path in enumerate(paths):
+        frames, fact = results[number]
+        if number in (2, 4):
+            assert frames is None
+            assert fact.startswith("can't be read" if number == 2 else "shorter than")
+        else:
+            signal, sample_rate = read_channel(path)
+            assert fact == sample_rate
+            assert np.abs(frames - log_mel(signal, sample_rate, SETTINGS)).max() < 1e-3
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_processes_give_the_frames_of_each_recording_and_the_reasons_of_the_others(paths, jobs):
+    check(by_place(extract(chunks_of(paths, 4), jobs)), paths)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_gpu_gives_the_same_whatever_lengths_rates_and_formats_are_mixed(paths, device):
+    check(by_place(extraction._extract_on_gpu(chunks_of(paths, 4), 3, device)), paths)
+
+
+def test_a_gpu_without_memory_leaves_the_work_to_the_cpu(paths, monkeypatch, log_lines):
+    def full(*arguments):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(extraction, "log_mel_on_gpu", full)
+    check(by_place(extraction._extract_on_gpu(chunks_of(paths, 9), 3, "cpu")), paths)
+    assert any("short of memory" in line for line in log_lines)
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_a_gpu_is_used_where_recordings_are_read_faster_than_a_core_computes(paths, is_quick, monkeypatch):
+    used = []
+    monkeypatch.setattr(extraction, "_extract_on_gpu", lambda chunks, *others: used.append(chunks) or [])
+    slow = "read_channel" if not is_quick else "log_mel"
+    genuine = getattr(extraction, slow)
+    monkeypatch.setattr(extraction, slow, lambda *arguments: (time.sleep(0.05), genuine(*arguments))[1])
+    chunks = chunks_of(paths, 1)
+    results = by_place(extract(chunks, 1, device="cuda:0"))
+    assert used == ([chunks] if is_quick else [])
+    if not is_quick:
+        check(results, paths)
+
+
+def test_on_the_cpu_nothing_is_read_beforehand(paths, monkeypatch):
+    read = []
+    genuine = extraction.read_channel
+    monkeypatch.setattr(extraction, "read_channel", lambda *arguments: (read.append(arguments), genuine(*arguments))[1])
+    list(extract(chunks_of(paths, 4), 1))
+    assert len(read) == len(paths)

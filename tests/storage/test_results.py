@@ -1,0 +1,250 @@
+import csv
+import multiprocessing
+import subprocess
+
+import pandas as pd
+import pytest
+
+from mimii.errors import StorageError, UserError
+from mimii.storage.results import ResultsTable, save_csv
+
+COLUMNS = ["model", "snr", "machine_id", "auc", "run_id"]
+
+
+def row(number=0, **changes):
+    return {"model": "ae", "snr": "", "machine_id": "id_00", "auc": 0.5, "run_id": f"run{number}", **changes}
+
+
+def append_rows(path, worker, count):
+    table = ResultsTable(path, COLUMNS)
+    for number in range(count):
+        table.append([row(f"{worker}-{number}")])
+
+
+def read(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "results" / "table.csv"
+
+
+def test_rows_are_appended_below_one_header(path):
+    ResultsTable(path, COLUMNS).append([row(0), row(1)])
+    ResultsTable(path, COLUMNS).append([row(2)])
+    lines = read(path)
+    assert lines[0] == COLUMNS
+    assert [line[-1] for line in lines[1:]] == ["run0", "run1", "run2"]
+    assert [item.suffix for item in path.parent.iterdir() if not item.name.startswith(".")] == [".csv"]
+
+
+def test_rows_are_found_again_with_texts_as_texts(path):
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(run_id="0123456789012345", snr="6dB"), row(run_id="12e4567890123456")])
+    assert table.run_ids() == {"0123456789012345", "12e4567890123456"}
+    assert list(table.read()["snr"]) == ["6dB", ""]
+    assert list(table.read()["auc"]) == [0.5, 0.5]
+
+
+def test_a_table_without_rows_has_no_runs(path):
+    assert ResultsTable(path, COLUMNS).run_ids() == set()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_gets_a_header(content, path):
+    path.parent.mkdir()
+    path.write_bytes(content)
+    ResultsTable(path, COLUMNS).append([row()])
+    assert read(path)[0] == COLUMNS
+    assert len(read(path)) == 2
+
+
+def test_a_machine_of_any_name_comes_back(path):
+    table = ResultsTable(path, COLUMNS)
+    names = ['id,00 "x"', "Gebläse", "NA", "007"]
+    table.append([row(number, machine_id=name) for number, name in enumerate(names)])
+    assert [line[2] for line in read(path)[1:]] == names
+    assert list(table.read()["machine_id"]) == names
+
+
+def test_numbers_lose_no_digit(path):
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(auc=1 / 3)])
+    assert table.read()["auc"][0] == 1 / 3
+
+
+def test_a_file_with_other_columns_is_left_alone_and_the_new_one_named(path, log_lines):
+    path.parent.mkdir()
+    path.write_text("model,auc\nae,0.5\n")
+    table = ResultsTable(path, COLUMNS)
+    table.append([row()])
+    assert path.read_text() == "model,auc\nae,0.5\n"
+    assert table.path != path
+    assert table.path.parent == path.parent
+    assert read(table.path)[0] == COLUMNS
+    assert [line for line in log_lines if line.startswith("WARNING") and table.path.name in line]
+
+
+def test_the_other_file_is_used_again_by_the_next_command(path):
+    path.parent.mkdir()
+    path.write_text("model,auc\nae,0.5\n")
+    first = ResultsTable(path, COLUMNS)
+    first.append([row(0)])
+    second = ResultsTable(path, COLUMNS)
+    assert second.path == first.path
+    assert second.run_ids() == {"run0"}
+
+
+def test_columns_in_another_order_are_other_columns(path):
+    ResultsTable(path, COLUMNS[::-1]).append([row()])
+    assert ResultsTable(path, COLUMNS).path != path
+
+
+def test_a_last_line_without_its_end_is_not_torn(path):
+    ResultsTable(path, COLUMNS).append([row(0)])
+    path.write_bytes(path.read_bytes().rstrip(b"\r\n"))
+    ResultsTable(path, COLUMNS).append([row(1)])
+    assert [line[-1] for line in read(path)] == ["run_id", "run0", "run1"]
+
+
+def test_a_header_alone_without_its_end_is_not_torn(path):
+    path.parent.mkdir()
+    path.write_text(",".join(COLUMNS))
+    ResultsTable(path, COLUMNS).append([row(0)])
+    assert [line[-1] for line in read(path)] == ["run_id", "run0"]
+
+
+def test_processes_that_append_at_once_lose_no_row(path):
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=append_rows, args=(path, worker, 12)) for worker in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * 4
+    lines = read(path)
+    assert lines[0] == COLUMNS
+    assert {len(line) for line in lines} == {len(COLUMNS)}
+    assert sorted(line[-1] for line in lines[1:]) == sorted(
+        f"run{worker}-{n}" for worker in range(4) for n in range(12)
+    )
+
+
+def test_a_row_with_an_unknown_column_leaves_the_file_as_it_was(path):
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(0)])
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="surprise"):
+        table.append([row(1), row(2, surprise=1)])
+    assert path.read_bytes() == before
+
+
+def test_a_table_below_a_file_can_not_be_written_and_says_so(tmp_path):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "table.csv"
+
+    def write():
+        ResultsTable(path, COLUMNS).append([row()])
+
+    with pytest.raises(UserError, match=r"table\.csv|file"):
+        write()
+
+
+def test_a_directory_in_the_place_of_the_table_is_named(path):
+    path.mkdir(parents=True)
+
+    def write():
+        ResultsTable(path, COLUMNS).append([row()])
+
+    with pytest.raises(UserError, match=r"table\.csv"):
+        write()
+
+
+HEADER = ",".join(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"caf\xe9,auc\n1,2\n",
+        bytes(512),
+        f"{HEADER}\nae,,id_00,0.5,run1\nae,,id_0".encode(),
+        f"{HEADER}\n1,2,3,4,5,6,7\n".encode(),
+        f'{HEADER}\nae,,"id_00,0.5,run1\n'.encode(),
+        f"{HEADER}\nae,,id_00,0.x5,run1\n".encode(),
+        f"{HEADER.replace(',', ';')}\nae;;id_00;0.5;run1\n".encode(),
+    ],
+    ids=["no text", "zeros", "torn row", "long row", "open quote", "no number", "semicolons"],
+)
+def test_a_damaged_table_is_left_alone_and_the_new_one_named(content, path, log_lines):
+    path.parent.mkdir()
+    path.write_bytes(content)
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(0)])
+    assert path.read_bytes() == content
+    assert read(path.with_name("table_2.csv")) == [COLUMNS, ["ae", "", "id_00", "0.5", "run0"]]
+    [line] = log_lines
+    assert line.startswith("WARNING")
+    assert all(name in line for name in (str(path), "table_2.csv"))
+
+
+def test_a_table_that_is_damaged_while_it_is_in_use_is_left_alone(path, log_lines):
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(0)])
+    path.write_text("saved;by;a;spreadsheet\n")
+    table.append([row(1)])
+    assert path.read_text() == "saved;by;a;spreadsheet\n"
+    assert read(table.path) == [COLUMNS, ["ae", "", "id_00", "0.5", "run1"]]
+    assert len(log_lines) == 1
+
+
+@pytest.fixture
+def held(path):
+    """The table with a row, held so that no other file can take its place, as where another program holds it."""
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(0)])
+    mount = ["mount", "--bind", path, path]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield table
+    subprocess.run(["umount", path], check=True)
+
+
+def test_rows_go_to_a_new_file_where_the_table_is_held(held, path, log_lines):
+    before = path.read_bytes()
+    for number in (1, 2):
+        held.append([row(number)])
+    assert path.read_bytes() == before
+    assert [line[-1] for line in read(path.with_name("table_2.csv"))] == ["run_id", "run1", "run2"]
+    [line] = log_lines
+    assert all(name in line for name in ("WARNING", f"{path}:", "table_2.csv"))
+    assert [item.name for item in path.parent.iterdir() if item.suffix == ".csv"] == ["table.csv", "table_2.csv"]
+
+
+def test_where_no_file_can_be_written_the_error_names_the_one_that_was_asked_for(path):
+    table = ResultsTable(path, COLUMNS)
+    path.parent.write_text("in the way")
+    for _ in range(2):
+        with pytest.raises(StorageError, match=r"table\.csv: Not a directory|table\.csv: File exists"):
+            table.append([row(0)])
+
+
+def test_a_run_that_has_a_row_gets_no_second_one_unless_it_was_done_again(path):
+    first, second = ResultsTable(path, COLUMNS), ResultsTable(path, COLUMNS)
+    first.append([row(0, auc=0.1), row(1)])
+    second.append([row(0, auc=0.2)])
+    second.append([row(0, auc=0.3), row(2)])
+    assert [line[-2:] for line in read(path)[1:]] == [["0.1", "run0"], ["0.5", "run1"], ["0.5", "run2"]]
+    second.append([row(0, auc=0.4)], again=True)
+    assert read(path)[-1][-2:] == ["0.4", "run0"]
+    assert len(read(path)) == 5
+
+
+def test_a_saved_table_is_plain_csv(tmp_path):
+    path = tmp_path / "scores" / "a.csv"
+    save_csv(path, pd.DataFrame({"path": ["ä.wav"], "score": [1 / 3]}))
+    assert path.read_text(encoding="utf-8").splitlines() == ["path,score", f"ä.wav,{1 / 3!r}"]
+    assert [item.name for item in path.parent.iterdir()] == ["a.csv"]

@@ -1,0 +1,315 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mimii.errors import TaskError, UserError
+from mimii.features.windows import Windows
+from mimii.models.network import Network
+from mimii.networks.autoencoders import LSTMAE, ConvAE, SimpleAE, SpectralShapeAE
+from mimii.settings import TrainingSettings
+from mimii.training import loop
+from mimii.training.loop import ResidentWindows, choose_device, precision, train
+
+torch.set_num_threads(1)
+
+
+class Level(Network):
+    """Learns one number, the level of its windows, and starts from 0."""
+
+    def __init__(self, blow_up_after=None):
+        super().__init__(1, 1)
+        self.level = nn.Parameter(torch.zeros(()))
+        self.seen = []
+        self.modes = []
+        self.blow_up_after = blow_up_after
+
+    def fit_scale(self, *arguments):
+        pass
+
+    def loss(self, windows):
+        self.seen.append(windows[:, 0, 0].tolist())
+        self.modes.append(self.training)
+        loss = (windows - self.level).square().mean()
+        if self.blow_up_after is not None and len(self.seen) > self.blow_up_after:
+            loss = loss * float("nan")
+        return loss
+
+
+def windows_of(*values, length=1):
+    frames = np.repeat(np.array(values, dtype=np.float32), length)[:, None]
+    return Windows(frames, np.arange(len(values)) * length, np.arange(len(values)), length)
+
+
+def settings(**changes):
+    return TrainingSettings(**{"frames": 1, "epochs": 20, "batch_size": 4, "learning_rate": 0.1, **changes})
+
+
+def batches(network, size):
+    """What the network was shown while it trained, an epoch at a time, each epoch of ``size`` windows."""
+    shown = [values for values, training in zip(network.seen, network.modes, strict=True) if training]
+    shown = shown[1:]  # the first step is a rehearsal, which is undone
+    flat = [value for values in shown for value in values]
+    return shown, [flat[start : start + size] for start in range(0, len(flat), size)]
+
+
+def test_the_state_with_the_best_validation_loss_is_kept():
+    network = Level()
+    history = train(network, windows_of(1, 1, 1, 1), windows_of(0.25, 0.25), settings(), seed=0)
+    best = int(np.argmin(history.val_loss))
+    assert 0 < best < len(history.val_loss) - 1  # it got worse again, as it should here
+    assert history.train_loss[-1] < history.train_loss[best]
+    with torch.no_grad():
+        kept = (torch.tensor(0.25) - network.level).square().item()
+    assert kept == pytest.approx(min(history.val_loss), rel=1e-5)
+    assert not network.training
+
+
+def test_without_validation_the_state_with_the_best_training_loss_is_kept():
+    network = Level()
+    history = train(network, windows_of(1, 1, 1, 1), None, settings(epochs=60), seed=0)
+    assert history.val_loss == []
+    assert len(history.train_loss) == 60
+    assert network.level.item() == pytest.approx(1, abs=0.15)
+
+
+def test_validation_teaches_nothing():
+    taught = Level(), Level()
+    for network, value in zip(taught, (100.0, -100.0), strict=True):
+        train(network, windows_of(1, 2, 3), windows_of(value), settings(epochs=1), seed=0)
+    assert taught[0].level.item() == taught[1].level.item()
+
+
+def test_the_losses_are_means_over_windows_whatever_the_batches():
+    history = train(
+        Level(), windows_of(1, 2, 3, 4, 5), windows_of(3, 5), settings(epochs=1, learning_rate=1e-12), seed=0
+    )
+    assert history.train_loss == pytest.approx([(1 + 4 + 9 + 16 + 25) / 5])
+    assert history.val_loss == pytest.approx([(9 + 25) / 2])
+
+
+def test_a_loss_that_is_not_finite_ends_the_task_with_a_remedy():
+    with pytest.raises(TaskError, match="learning_rate"):
+        train(Level(blow_up_after=3), windows_of(1, 2, 3, 4), None, settings(), seed=0)
+
+
+def test_a_validation_loss_that_is_not_finite_ends_the_task():
+    with pytest.raises(TaskError, match="finite"):
+        train(Level(), windows_of(1, 2, 3, 4), windows_of(np.inf), settings(), seed=0)
+
+
+def test_every_epoch_shows_every_window_once_in_batches_of_the_size_asked_for():
+    network = Level()
+    train(network, windows_of(*range(10)), windows_of(5), settings(epochs=3), seed=0)
+    shown, epochs = batches(network, 10)
+    assert [len(values) for values in shown] == [4, 4, 2] * 3
+    assert [sorted(epoch) for epoch in epochs] == [list(range(10))] * 3
+
+
+def test_batches_are_shuffled_anew_in_each_epoch_by_the_seed():
+    orders = []
+    for seed in (0, 0, 1):
+        network = Level()
+        train(network, windows_of(*range(30)), None, settings(epochs=2), seed=seed)
+        orders.append(batches(network, 30)[1])
+    assert orders[0] == orders[1]
+    assert orders[0] != orders[2]
+    assert orders[0][0] != orders[0][1]
+    assert list(range(30)) not in orders[0]
+
+
+def test_random_numbers_that_were_drawn_before_change_nothing():
+    class Noisy(Level):
+        def loss(self, windows):
+            return super().loss(windows + torch.randn_like(windows))
+
+    levels = []
+    for draws in (0, 7):
+        network = Noisy()
+        torch.manual_seed(draws)
+        torch.rand(draws)
+        train(network, windows_of(1, 2, 3), None, settings(), seed=3)
+        levels.append(network.level.item())
+    assert levels[0] == levels[1]
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it():
+    network = Level()
+    train(network, windows_of(1, 2, 3), None, settings(batch_size=1000, epochs=2), seed=0)
+    assert [sorted(values) for values in batches(network, 3)[0]] == [[1, 2, 3]] * 2
+
+
+def test_validation_is_done_with_the_network_as_it_is_used():
+    network = Level()
+    train(network, windows_of(1, 2), windows_of(9, 9, 9), settings(epochs=2), seed=0)
+    assert {tuple(seen): mode for seen, mode in zip(network.seen, network.modes, strict=True)}[9, 9, 9] is False
+
+
+def test_way_is_given_after_each_step_and_that_time_is_left_out():
+    calls = []
+
+    def give_way():
+        calls.append(1)
+        return 1000.0
+
+    history = train(Level(), windows_of(*range(10)), None, settings(epochs=3), seed=0, give_way=give_way)
+    assert len(calls) == 9
+    assert history.training_time_sec < 0  # an hour of waiting for others, which was not there here
+
+
+def test_windows_on_the_device_are_the_windows():
+    rng = np.random.default_rng(0)
+    frames = rng.normal(size=(20, 3)).astype(np.float32)
+    windows = Windows(frames, np.array([0, 1, 7, 16]), np.array([0, 0, 1, 2]), 4)
+    resident = ResidentWindows(windows, "cpu")
+    assert len(resident) == 4
+    assert np.array_equal(resident.batch(torch.tensor([3, 0, 3])).numpy(), windows.gather()[[3, 0, 3]])
+    assert np.array_equal(resident.batch(slice(1, 4)).numpy(), windows.gather()[1:4])
+
+
+def test_training_leaves_the_windows_alone():
+    windows = windows_of(1, 2, 3)
+    before = copy.deepcopy(windows.frames)
+    train(Level(), windows, None, settings(), seed=0)
+    assert np.array_equal(windows.frames, before)
+
+
+def test_auto_takes_a_device_that_is_there():
+    assert choose_device("cpu") == "cpu"
+    assert choose_device("auto") in {"cpu", "cuda", "mps"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has CUDA")
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(UserError, match="--device cuda"):
+        choose_device("cuda")
+
+
+# --- equal to the plain way
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
+
+
+def plain_epoch(network, windows, settings, seed, device):
+    """The loss of an epoch as one writes it: stacked windows, a loop over batches, torch's plain Adam."""
+    mean, std = windows.frames[:200].mean(axis=0), windows.frames[:200].std(axis=0)
+    stacked = torch.from_numpy((windows.gather() - mean) / std).to(device)
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, foreach=False)
+    order = torch.randperm(len(stacked), generator=torch.Generator().manual_seed(seed)).to(device)
+    total = 0.0
+    for indices in order.split(settings.batch_size):
+        optimizer.zero_grad()
+        batch = stacked[indices]
+        loss = ((network.reconstruct(batch) - batch) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(indices)
+    return total / len(stacked)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("network_class", [SimpleAE, ConvAE, LSTMAE, SpectralShapeAE])
+def test_an_epoch_has_the_loss_of_the_plain_way(network_class, device):
+    frames = np.random.default_rng(0).normal(-40, 12, size=(200, 16)).astype(np.float32)
+    windows = Windows(frames, np.arange(196), np.zeros(196, dtype=int), 5)
+    torch.manual_seed(0)
+    network = network_class(16, 5).to(device)
+    expected = plain_epoch(copy.deepcopy(network).train(), windows, settings(learning_rate=1e-3), 7, device)
+    history = train(network, windows, None, settings(learning_rate=1e-3, epochs=1), seed=7, device=device)
+    assert history.train_loss == pytest.approx([expected], rel=1e-4)
+
+
+# --- little memory
+
+
+class Hungry(Level):
+    """Runs out of memory where it is shown too many windows."""
+
+    def __init__(self, limit):
+        super().__init__()
+        self.limit = limit
+
+    def loss(self, windows):
+        if len(windows) > self.limit:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nAnd so on")
+        return super().loss(windows)
+
+
+def test_out_of_memory_a_batch_is_taken_in_parts_and_teaches_the_same(log_lines):
+    levels, histories = [], []
+    for network in (Level(), Hungry(limit=3)):
+        histories.append(train(network, windows_of(*range(11)), windows_of(*range(9)), settings(batch_size=8), seed=0))
+        levels.append(network.level.item())
+    assert levels[1] == pytest.approx(levels[0], rel=1e-5)
+    assert histories[1].train_loss == pytest.approx(histories[0].train_loss, rel=1e-5)
+    assert histories[1].val_loss == pytest.approx(histories[0].val_loss, rel=1e-5)
+    said = [line for line in log_lines if "short of memory" in line]
+    assert "WARNING The GPU is short of memory: 4 windows are trained with at a time, not 8." in said
+    assert "WARNING The GPU is short of memory: 2 windows are trained with at a time, not 4." in said
+    assert len([line for line in said if "trained" in line]) == 2
+
+
+def test_without_room_for_a_single_window_the_task_ends_with_a_remedy():
+    with pytest.raises(TaskError, match="--device cpu"):
+        train(Hungry(limit=0), windows_of(1, 2, 3), None, settings(), seed=0)
+
+
+def test_out_of_memory_scores_are_those_of_smaller_blocks(log_lines):
+    network = Level()
+    windows = windows_of(*range(20_000))
+
+    def score(batch):
+        if len(batch) > 1000:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return batch[:, 0, 0]
+
+    assert np.array_equal(loop.apply(network, score, windows), np.arange(20_000, dtype=np.float32))
+    assert any("windows are scored at a time" in line for line in log_lines)
+
+
+def test_frames_that_a_gpu_has_no_room_for_stay_in_main_memory(monkeypatch, log_lines):
+    def full(tensor, device):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    windows = windows_of(1, 2, 3, 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.Tensor, "to", full)
+        frames = ResidentWindows.settle(windows.frames, torch.device("cpu"))
+    assert np.array_equal(frames.numpy(), windows.frames)
+    assert any("they stay in main memory" in line for line in log_lines)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+def test_frames_in_main_memory_train_on_a_gpu_as_those_on_it(monkeypatch):
+    losses = []
+    for stay in (False, True):
+        if stay:
+            stay_behind = staticmethod(lambda frames, device: torch.from_numpy(frames))
+            monkeypatch.setattr(ResidentWindows, "settle", stay_behind)
+        network = Level().to("cuda")
+        losses.append(train(network, windows_of(*range(50)), None, settings(), seed=0, device="cuda").train_loss)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+@pytest.mark.parametrize("network_class", [SimpleAE, ConvAE, LSTMAE])
+def test_a_step_is_a_captured_graph(network_class, log_lines):
+    frames = np.random.default_rng(0).normal(size=(200, 16)).astype(np.float32)
+    windows = Windows(frames, np.arange(196), np.zeros(196, dtype=int), 5)
+    network = network_class(16, 5).to("cuda")
+    step = loop._Step(network, ResidentWindows(windows, "cuda"), settings())
+    assert step._graph is not None
+    assert not [line for line in log_lines if "No CUDA graph" in line]
+
+
+def test_tf32_is_off_unless_asked_for():
+    def state():
+        return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+    assert state() == (False, False)
+    with precision(tf32=True):
+        assert state() == (True, True)
+    assert state() == (False, False)
