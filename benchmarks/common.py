@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from mimii.commands import options as cli
+from mimii.commands.options import Parser, positive_int
 from mimii.evaluation.efficiency import device_name
 
-SOURCE = Path(cli.__file__).resolve().parents[2]
+SOURCE = Path(__file__).resolve().parents[1] / "src"
 SAMPLE_RATE = 16000  # [Hz]
 SECONDS = 10
 CHANNELS = 8
@@ -199,10 +199,10 @@ def _number(value: float | str | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def parser(doc: str) -> cli.Parser:
+def parser(doc: str) -> Parser:
     """Options that all benchmarks have."""
-    options = cli.Parser(description=doc.splitlines()[0])
-    options.add_argument("--repeats", type=cli.positive_int, default=5, help="the median of so many counts")
+    options = Parser(description=doc.splitlines()[0])
+    options.add_argument("--repeats", type=positive_int, default=5, help="the median of so many counts")
     options.add_argument("--output", type=Path, metavar="FILE", help="receives the figures as JSON")
     return options
 

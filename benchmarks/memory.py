@@ -23,11 +23,13 @@ def child(way: str, path: Path) -> None:
     from mimii.evaluation.efficiency import MB, PeakMemory
     from mimii.models import create_model
     from mimii.settings import TrainingSettings
+    from mimii.training.hooks import Training
     from mimii.training.loop import train
 
     torch.set_num_threads(1)
     network = create_model("simple_ae").network
-    train(network, common.windows_of(300), None, TrainingSettings(epochs=1), seed=0)  # loads what torch loads late
+    # so that torch loads all it needs before memory is measured
+    train(network, common.windows_of(300), None, Training(TrainingSettings(epochs=1), seed=0))
     before = psutil.Process().memory_info().rss
     with PeakMemory() as memory:  # what the system calls the peak of a process may be that of its parent
         load_train_and_score(way, path, network)
@@ -42,13 +44,15 @@ def load_train_and_score(way: str, path: Path, network) -> None:
     from mimii.features.windows import Features
     from mimii.settings import TrainingSettings
     from mimii.storage import files
-    from mimii.training.loop import apply, train
+    from mimii.training.hooks import Training
+    from mimii.training.inference import apply
+    from mimii.training.loop import train
 
     content = files.load_pickle(path)
     features = Features(content["frames"], content["offsets"], content["recordings"], {}, common.SAMPLE_RATE)
     windows = features.windows(5, np.ones(RECORDINGS, dtype=bool))
     if way == "ours":
-        train(network, windows, None, TrainingSettings(epochs=1), seed=0)
+        train(network, windows, None, Training(TrainingSettings(epochs=1), seed=0))
         apply(network, network.score, windows)
     else:
         plain = Plain(network, windows, "cpu")

@@ -32,11 +32,13 @@ def train_one(task: Small, threads: int = 1) -> float:
     import torch
 
     from mimii.models import create_model
+    from mimii.training.hooks import Training
     from mimii.training.loop import train
 
     torch.set_num_threads(threads)
     network = create_model("simple_ae").network
-    return train(network, windows_of(WINDOWS), None, TrainingSettings(epochs=EPOCHS), seed=task.seed).train_loss[-1]
+    training = Training(TrainingSettings(epochs=EPOCHS), seed=task.seed)
+    return train(network, windows_of(WINDOWS), None, training).train_loss[-1]
 
 
 def measure(repeats: int) -> list[Figure]:

@@ -61,6 +61,7 @@ def measure_on(device: str, models: dict[str, float], count: int, repeats: int, 
     import torch
 
     from mimii.models import create_model
+    from mimii.training.hooks import Training
     from mimii.training.loop import train
 
     warnings.filterwarnings("ignore", message="This DataLoader will create")
@@ -74,8 +75,8 @@ def measure_on(device: str, models: dict[str, float], count: int, repeats: int, 
 
         def ours(network=network, losses=losses) -> float:
             torch.set_num_threads(1)  # as every task of a sweep
-            settings = TrainingSettings(epochs=epochs, batch_size=BATCH)
-            history = train(copy.deepcopy(network), windows, None, settings, seed=0, device=device)
+            training = Training(TrainingSettings(epochs=epochs, batch_size=BATCH), seed=0)
+            history = train(copy.deepcopy(network), windows, None, training, device=device)
             torch.set_num_threads(threads)
             losses["ours"] = history.train_loss[0]
             return history.training_time_sec / epochs

@@ -82,7 +82,8 @@ def measure(repeats: int) -> list[Figure]:
     """Extract once with a process a core and, where there is one, once with a GPU; and read without the rest."""
     import torch
 
-    from mimii.data.recordings import MACHINE, find_recordings
+    from mimii.data.machines import MACHINE
+    from mimii.data.recordings import find_recordings
     from mimii.features.store import FeatureStore
 
     jobs = os.cpu_count()

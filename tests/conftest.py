@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -12,6 +13,12 @@ from support import REAL_DATA, write_data
 
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
+
+
+def pytest_configure(config):
+    """Let scripts that tests start hear Ctrl-C, also where pytest was started in the background and ignores it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):

@@ -1,6 +1,7 @@
 """Small machine sounds for the tests: tones and noise, and an abnormal sound that nobody can mistake."""
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -15,12 +16,12 @@ import pandas as pd
 import pytest
 import soundfile
 
-import exp_autoencoding
-from mimii.commands import options as cli
 from mimii.storage import files
 
-SCRIPT = Path(exp_autoencoding.__file__).resolve()
-REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src"
+SCRIPT = SOURCE / "exp_autoencoding.py"
+REAL_DATA = ROOT.parent / "shared" / "data"
 SAMPLE_RATE = 16000
 
 
@@ -55,10 +56,10 @@ def script_environment(tmp):
     return os.environ | {"TMPDIR": str(tmp), "TEMP": str(tmp), "TMP": str(tmp)}
 
 
-def start_script(directory, *options, **kwargs):
-    """Start the experiment script as a user does, in a process group of its own, from ``directory``."""
+def start_script(directory, *options, script=SCRIPT, **kwargs):
+    """Start a script as a user does, in a process group of its own, from ``directory``."""
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), *map(str, options)],
+        [sys.executable, str(script), *map(str, options)],
         cwd=directory,
         env=script_environment(directory),
         stdout=subprocess.PIPE,
@@ -76,6 +77,8 @@ def read_rows(path):
 
 class Run:
     """What a command left: its exit status, its output and its directory."""
+
+    table = "research_results.csv"
 
     def __init__(self, status, out, err, directory):
         self.status, self.out, self.err, self.directory = status, out, err, Path(directory)
@@ -96,7 +99,7 @@ class Run:
 
     @property
     def csv(self):
-        return self.directory / "results" / "research_results.csv"
+        return self.directory / "results" / self.table
 
     @property
     def rows(self):
@@ -107,25 +110,38 @@ class Run:
         return [line for line in self.output.splitlines() if all(word in line for word in words)]
 
 
-def run_process(directory, *options, **kwargs):
-    """Run the script in a process of its own."""
-    process = start_script(directory, *options, **kwargs)
+def run_process(directory, *options, script=SCRIPT, **kwargs):
+    """Run a script in a process of its own."""
+    directory.mkdir(exist_ok=True)
+    process = start_script(directory, *options, script=script, **kwargs)
     out, err = process.communicate(timeout=300)
     return Run(process.returncode, out, err, directory)
 
 
-def run_here(directory, *options):
-    """Run the script within this process, which is quicker; a traceback is a failure of the test."""
+def run_here(directory, *options, script=SCRIPT):
+    """Run a script within this process, which is quicker; a traceback is a failure of the test."""
+    main = importlib.import_module(Path(script).stem).main
     directory.mkdir(exist_ok=True)
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(directory)
-        patch.setattr(sys, "argv", [str(SCRIPT), *map(str, options)])
+        patch.setattr(sys, "argv", [str(script), *map(str, options)])
         patch.setattr(tempfile, "tempdir", str(directory))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = cli.guarded(lambda: exp_autoencoding.run(exp_autoencoding.parse_args()))
+            try:
+                status = main()
+            except SystemExit as end:  # a wrong option
+                status = end.code
     assert "Traceback" not in out.getvalue() + err.getvalue()
     return Run(status, out.getvalue(), err.getvalue(), directory)
+
+
+def assert_refused(run, *words):
+    """One line on stderr that has these words, and status 2."""
+    assert run.status == 2, run.output
+    assert run.out == ""
+    assert run.err.count("\n") == 1, run.err
+    assert all(word in run.err for word in words), run.err
 
 
 def write_data(base):
@@ -136,7 +152,7 @@ def write_data(base):
     return base
 
 
-def place(base, label, number, machine="id_00"):
+def recording_path(base, label, number, machine="id_00"):
     return base / "6dB" / "fan" / machine / label / f"{number:08d}.wav"
 
 

@@ -12,16 +12,15 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
 import soundfile
-from support import SAMPLE_RATE, Run, place, read_rows, run_here, run_process, sound, start_script
+from support import SAMPLE_RATE, SOURCE, Run, read_rows, recording_path, run_here, run_process, sound, start_script
 
-from mimii.models import DETECTORS
+from mimii.models import CLASSIFIERS, DETECTORS
 
 resource = pytest.importorskip("resource", reason="signals, mounts and limits are other on Windows")
 
@@ -80,8 +79,8 @@ def without_privileges():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names and capabilities are Linux'")
 def test_a_directory_of_all_kinds_of_wavs_is_used_or_named_file_by_file(own_data, tmp_path):
-    folder = place(own_data, "normal", 5).parent
-    good = place(own_data, "normal", 5).read_bytes()
+    folder = recording_path(own_data, "normal", 5).parent
+    good = recording_path(own_data, "normal", 5).read_bytes()
     samples = sound(np.random.default_rng(5))
     with_infinity, with_nan = samples.copy(), samples.copy()
     with_infinity[7], with_nan[7] = np.inf, np.nan
@@ -94,13 +93,14 @@ def test_a_directory_of_all_kinds_of_wavs_is_used_or_named_file_by_file(own_data
     soundfile.write(folder / "bad 8 kHz.wav", samples[::2], SAMPLE_RATE // 2)
     (folder / "bad directory.wav").mkdir()
     (folder / "bad link.wav").symlink_to(folder / "nowhere.wav")
-    shutil.copy(place(own_data, "normal", 5), folder / "bad permission.wav")
+    shutil.copy(recording_path(own_data, "normal", 5), folder / "bad permission.wav")
     (folder / "bad permission.wav").chmod(0)
     soundfile.write(folder / "silence.wav", np.zeros(32000), SAMPLE_RATE)
     soundfile.write(folder / "24 bit.wav", samples, SAMPLE_RATE, subtype="PCM_24")
     soundfile.write(folder / "8 channels.wav", np.tile(samples[:, None], 8), SAMPLE_RATE)
     soundfile.write(folder / "mit Leerzeichen, Umlauten äöü und 風.wav", samples, SAMPLE_RATE)
-    shutil.copy(place(own_data, "abnormal", 0), os.fsencode(place(own_data, "abnormal", 0).parent) + b"/caf\xe9.wav")
+    source = recording_path(own_data, "abnormal", 0)
+    shutil.copy(source, os.fsencode(source.parent) + b"/caf\xe9.wav")
 
     work = tmp_path / "work"
     work.mkdir()
@@ -121,7 +121,7 @@ def test_a_directory_of_all_kinds_of_wavs_is_used_or_named_file_by_file(own_data
 
 @pytest.mark.faults
 def test_a_recording_of_three_hours_is_used_within_a_bound_of_memory(own_data, tmp_path):
-    long_recording(place(own_data, "normal", 6), 3 * 3600)
+    long_recording(recording_path(own_data, "normal", 6), 3 * 3600)
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     work = tmp_path / "work"
     work.mkdir()
@@ -223,7 +223,7 @@ def test_ctrl_c_ends_a_run_within_two_seconds(when, jobs, own_data, tmp_path):
     if when == "Extracting":
         for machine in ("id_00", "id_02"):
             for number in (6, 7):
-                long_recording(place(own_data, "normal", number, machine), 3600)
+                long_recording(recording_path(own_data, "normal", number, machine), 3600)
     options = ["--base_dir", own_data, "--machine_type", "fan", "--model", "lstm_ae", "--epochs", "500"]
     seconds = []
     while len(seconds) < 3 and min(seconds, default=9) > 2:  # another process may have had the machine
@@ -295,9 +295,9 @@ def test_kill_9_at_twenty_random_moments_costs_the_task_in_hand_and_nothing_else
         now = run.csv.read_bytes() if run.csv.exists() else b""
         assert now.startswith(rows)  # none is lost, none is written again
         assert not now or now.endswith(b"\n")
-        there = {path: path.stat().st_mtime_ns for path in (work / "cache").rglob("*.[ps][tk]*")}
-        assert models.items() <= there.items()  # what is trained is not trained again
-        models, rows = there, now
+        kept = {path: path.stat().st_mtime_ns for path in (work / "cache").rglob("*.model")}
+        assert models.items() <= kept.items()  # what is trained is not trained again
+        models, rows = kept, now
     last = run_process(work, *options)
     assert last.status == 0, last.output
     assert not any(last.lines(word) for word in REMADE)
@@ -308,12 +308,12 @@ def test_kill_9_at_twenty_random_moments_costs_the_task_in_hand_and_nothing_else
 @pytest.mark.faults
 @pytest.mark.parametrize("kind", ["autoencoding", "classification"])
 def test_all_models_give_the_same_numbers_whatever_the_jobs_and_the_order(kind, tmp_path):
-    script = Path(sys.modules["exp_autoencoding"].__file__).with_name(f"exp_{kind}.py")
+    script = SOURCE / f"exp_{kind}.py"
     demo = script.with_name("make_demo_dataset.py")
     subprocess.run([sys.executable, demo, "--output_dir", tmp_path / "data"], check=True, capture_output=True)
     tables = []
     for jobs, step in (("1", 1), ("2", -1)):
-        models = list(DETECTORS) if kind == "autoencoding" else list(sys.modules["mimii.models"].CLASSIFIERS)
+        models = list(DETECTORS) if kind == "autoencoding" else list(CLASSIFIERS)
         work = tmp_path / jobs
         work.mkdir()
         command = [script, "--base_dir", tmp_path / "data", "--epochs", "2", "--jobs", jobs, "--model", *models[::step]]

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 import soundfile
@@ -23,11 +25,14 @@ from support import REAL_DATA, SAMPLE_RATE, sound
 import mimii
 from mimii.data.recordings import find_recordings
 from mimii.features.store import FeatureStore
-from mimii.features.windows import Windows
+from mimii.features.windows import Features
 from mimii.models import create_model
+from mimii.models.files import load_model
+from mimii.models.trained import TrainedDetector
 from mimii.settings import FeatureSettings, TrainingSettings
 from mimii.storage import files
 from mimii.storage.results import ResultsTable
+from mimii.training.hooks import Training
 
 resource = pytest.importorskip("resource", reason="limits are other on Windows")
 
@@ -58,7 +63,7 @@ def damaged(content, rng):
 
 
 def fuzz_wav(directory, rng, count):
-    """Recordings: each is used, with finite features, or left out with a reason."""
+    """Recordings: each is used, with finite features, or skipped with a reason."""
     clips = sorted((REAL_DATA / "mimii_clips" / "0dB" / "fan" / "id_00" / "abnormal").glob("*.wav"))
     if clips:
         content = clips[0].read_bytes()
@@ -74,11 +79,11 @@ def fuzz_wav(directory, rng, count):
         machine = find_recordings(directory / "data")
         store.extract([machine], jobs=1)
         features = store.load(machine)
-        assert len(features.recordings) + len(features.left_out) == BATCH
+        assert len(features.recordings) + len(features.skipped) == BATCH
         assert np.isfinite(features.frames).all()
         store.path(machine).unlink()
         yield "used", len(features.recordings)
-        for reason in features.left_out.values():
+        for reason in features.skipped.values():
             yield " ".join(word for word in reason.split() if not any(map(str.isdigit, word))), 1
 
 
@@ -109,23 +114,27 @@ def fuzz_pickle(directory, rng, count, sealed=True):
     """The features of a machine."""
     path = directory / "a.pickle"
     frames = np.random.default_rng(0).normal(size=(60, 64)).astype(np.float32)
-    files.save_pickle(path, {"frames": frames, "offsets": np.arange(3), "sample_rate": 16000, "left_out": {1: "a"}})
+    files.save_pickle(path, {"frames": frames, "offsets": np.arange(3), "sample_rate": 16000, "skipped": {1: "a"}})
     return fuzz_cache(path, lambda path: pickle.dumps(files.load_pickle(path)), rng, count, sealed)
 
 
-def fuzz_model(name, suffix, directory, rng, count, sealed=True):
+def fuzz_model(name, directory, rng, count, sealed=True):
     """A trained model."""
-    path = directory / f"a{suffix}"
+    path = directory / "a.model"
     frames = np.random.default_rng(0).normal(size=(60, 64)).astype(np.float32)
-    windows = Windows(frames, np.arange(56), np.zeros(56, dtype=np.int64), 5)
-    model = create_model(name)
-    model.fit(windows, None, TrainingSettings(epochs=1), seed=0)
-    model.save(path, {"train_loss": [1.0]})
+    recordings = pd.DataFrame([("6dB", "fan", "id_00")], columns=["snr", "machine_type", "machine_id"])
+    features = Features(frames, np.array([0, 60]), recordings, {}, 16000)
+    windows = features.windows(5, np.array([True]))
+    model, training = create_model(name), Training(TrainingSettings(epochs=1), seed=0)
+    model.fit(windows, None, training)
+    trained = TrainedDetector.calibrated(model, FeatureSettings(), features, windows, None, training)
+    trained.facts = {"train_loss": [1.0]}
+    trained.save(path)
 
     def load(path):
-        model = create_model(name)
-        facts = model.load(path)
-        return pickle.dumps((facts, model.score_windows(windows) if sealed else None))
+        trained = load_model(path)
+        scores = trained.model.score_windows(windows) if sealed else None
+        return pickle.dumps((trained.facts, trained.features, list(trained.calibrations), scores))
 
     return fuzz_cache(path, load, rng, count, sealed)
 
@@ -157,11 +166,11 @@ def fuzz_table(directory, rng, count):
 KINDS = {
     "wav": fuzz_wav,
     "pickle": fuzz_pickle,
-    "pt": lambda *args, **kwargs: fuzz_model("simple_ae", ".pt", *args, **kwargs),
-    "skops": lambda *args, **kwargs: fuzz_model("one_class_svm", ".skops", *args, **kwargs),
+    "network": partial(fuzz_model, "simple_ae"),
+    "classical": partial(fuzz_model, "one_class_svm"),
     "table": fuzz_table,
 }
-RESEALED = ["pickle", "pt", "skops"]  # with a seal that fits, as somebody could make it
+RESEALED = ["pickle", "network", "classical"]  # with a seal that fits, as somebody could make it
 
 
 def in_a_process_of_its_own(kind, sealed, count, directory):
@@ -199,8 +208,8 @@ def main(kind, sealed, count, directory):
     rng = np.random.default_rng(2026)
     options = {} if int(sealed) else {"sealed": False}
     found = Counter()
-    for what, number in KINDS[kind](Path(directory), rng, int(count), **options):
-        found[what] += number
+    for result, number in KINDS[kind](Path(directory), rng, int(count), **options):
+        found[result] += number
     print(json.dumps(found, indent=1))
 
 

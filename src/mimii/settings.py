@@ -1,14 +1,42 @@
-"""The settings of an experiment that change its numbers. Standard library only, so that ``--help`` is quick."""
+"""The settings of an experiment. Standard library only, so that ``--help`` is quick."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
-# how the windows of a recording become its score, by a detector that reconstructs; others know a way of their own
+# how the windows of a recording become its score, by a detector that reconstructs them
 SCORINGS = ("mse", "mahalanobis")
-NATIVE = "native"
+NATIVE = "native"  # the scoring of a detector that does not reconstruct: it has one way, its own
 SCORE_POOLINGS = ("mean", "max", "top10")
 
 POOLINGS = ("mean", "median", "max", "twfr")
 DISTANCES = ("euclidean", "cosine")
+
+DETECTION_SCOPES = ("machine", "type", "all")
+CLASSIFICATION_TYPES = ("machine_type", "machine_id")
+CLASS_WEIGHTS = ("balanced", "none")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+JOBS_PER_GPU = 4  # small networks leave a GPU idle most of the time, but each process takes memory there
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Which recordings are used.
+
+    Attributes
+    ----------
+    base_dir : Path
+        The data set, or a part of it.
+    layout : str
+        A key of `mimii.data.layouts.LAYOUTS`, or ``auto``, which recognises the layout.
+    snr, machine_type, machine_id : tuple of str, or None
+        Only these; None stands for all.
+    """
+
+    base_dir: Path
+    layout: str = "auto"
+    snr: tuple[str, ...] | None = None
+    machine_type: tuple[str, ...] | None = None
+    machine_id: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +81,9 @@ class TrainingSettings:
     val_split : float in [0, 1)
         Fraction of the training recordings that is kept for validation.
     seed : int >= 0
-        Where all random numbers come from, together with the name of the model.
+        All random numbers come from it and from the name of the model.
     tf32 : bool
-        Let a GPU multiply in TF32: quicker for large networks, with 10 bits instead of 23.
+        A GPU may multiply in TF32, which is faster for large networks and has 10 bits instead of 23.
     """
 
     frames: int = 5
@@ -68,8 +96,8 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordingSettings:
-    """What a model that judges recordings as a whole makes of one.
+class ClipSettings:
+    """How a clip-level detector represents and compares recordings.
 
     Attributes
     ----------
@@ -79,9 +107,114 @@ class RecordingSettings:
     twfr_r : float in [0, 1]
         1 makes ``twfr`` the mean, 0 the maximum.
     distance : str
-        ``euclidean`` or ``cosine``: between vectors, where a model looks at the nearest ones.
+        ``euclidean`` or ``cosine``: between vectors, where a detector looks at the nearest ones.
     """
 
     pooling: str = "mean"
     twfr_r: float = 0.99
     distance: str = "euclidean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringSettings:
+    """How a recording gets its anomaly score.
+
+    Attributes
+    ----------
+    scoring : tuple of str
+        One or several of ``SCORINGS``, for detectors that reconstruct windows.
+    score_pooling : str
+        One of ``SCORE_POOLINGS``: how the scores of windows become that of their recording.
+    clip : ClipSettings
+        Of clip-level detectors.
+    """
+
+    scoring: tuple[str, ...] = ("mse",)
+    score_pooling: str = "mean"
+    clip: ClipSettings = field(default_factory=ClipSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Which models are run, where they run, and where files go.
+
+    Attributes
+    ----------
+    models : tuple of str
+        Names of the registry.
+    scope : str
+        Which machines share a model: ``machine``, none; ``type``, those of one SNR and machine type; ``all``.
+    seeds : tuple of int
+        The experiment is done with each of them; they replace the seed of the training settings. Empty stands for
+        that seed alone.
+    retrain : bool
+        What is done already is done again.
+    device : str
+        One of ``DEVICES``.
+    jobs : int > 0, or None
+        Processes; None stands for the number of cores and, on a GPU, at most four processes for each.
+    scheduler : str, or None
+        Address of a Dask scheduler whose workers do the tasks.
+    result_dir : Path
+        Receives scores, loss histories and logs.
+    pickle_dir, model_dir : Path
+        Caches of features and of trained models.
+    output_csv : Path, or None
+        The table that rows are appended to; None stands for the experiment's own name in ``result_dir``.
+    """
+
+    models: tuple[str, ...]
+    scope: str
+    seeds: tuple[int, ...] = ()
+    retrain: bool = False
+    device: str = "auto"
+    jobs: int | None = None
+    scheduler: str | None = None
+    result_dir: Path = Path("results")
+    pickle_dir: Path = Path("cache/research_features")
+    model_dir: Path = Path("cache/research_models")
+    output_csv: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionSettings:
+    """An experiment of anomaly detection: `mimii.run` does it.
+
+    Attributes
+    ----------
+    data : DataSettings
+    features : FeatureSettings
+    training : TrainingSettings
+    scoring : ScoringSettings
+    run : RunSettings
+    """
+
+    data: DataSettings
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    scoring: ScoringSettings = field(default_factory=ScoringSettings)
+    run: RunSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationSettings:
+    """An experiment of classification: `mimii.run` does it.
+
+    Attributes
+    ----------
+    data : DataSettings
+    features : FeatureSettings
+    training : TrainingSettings
+    classification_type : str
+        ``machine_type`` tells normal from abnormal; ``machine_id`` tells the machines apart.
+    class_weight : str
+        ``balanced`` weights the loss of a class by the inverse of its share; ``none`` does not.
+    run : RunSettings
+    """
+
+    data: DataSettings
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    classification_type: str = "machine_type"
+    class_weight: str = "balanced"
+    run: RunSettings

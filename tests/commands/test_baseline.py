@@ -10,19 +10,19 @@ import pytest
 import soundfile
 import torch
 import yaml
-from support import SAMPLE_RATE, read_rows, sound, write_machine
-from test_exp_classification import assert_refused, run_here, run_process
+from support import ROOT, SAMPLE_RATE, SOURCE, assert_refused, read_rows, run_here, run_process, sound, write_machine
 
-import baseline
 from mimii.features.logmel import log_mel
 from mimii.features.store import FeatureStore
 from mimii.features.windows import Features
 from mimii.models import DETECTORS, create_model
-from mimii.settings import FeatureSettings, TrainingSettings
-from mimii.sweep.baseline import BaselineSession, BaselineTask, Comparison
-from mimii.sweep.task import Pool
+from mimii.report import baseline as report
+from mimii.settings import ClipSettings, FeatureSettings, TrainingSettings
+from mimii.sweep.baseline import BaselineTask
+from mimii.sweep.groups import MachineGroup
+from mimii.training.hooks import Training
 
-ROOT = Path(baseline.__file__).resolve().parents[1]
+SCRIPT = SOURCE / "baseline.py"
 KEYS = ["base_directory", "pickle_directory", "model_directory", "result_directory", "result_file"]
 KEYS += ["n_mels", "frames", "n_fft", "hop_length", "power", "epochs", "batch_size", "validation_split"]
 MACHINES = ["fan_id_00_6dB", "fan_id_02_6dB"]
@@ -55,7 +55,7 @@ fit:
 
 def run_baseline(directory, *options):
     """Run the script within this process, with one job."""
-    run = run_here(baseline, directory, "--jobs", "1", *options)
+    run = run_here(directory, "--jobs", "1", *options, script=SCRIPT)
     assert len(re.findall(r"--base_dir\b", run.output)) == 0  # here it is --base_directory
     return run
 
@@ -116,7 +116,7 @@ def test_the_score_is_the_mean_squared_error_of_decibels_as_they_are():
     features = Features(frames, np.array([0, len(frames)]), pd.DataFrame({"path": ["a"]}), {}, SAMPLE_RATE)
     windows = features.windows(5, np.array([True]))
     model = create_model("mimii_baseline", n_mels=64, frames=5)
-    model.fit(windows, None, TrainingSettings(epochs=3, batch_size=16), seed=1)
+    model.fit(windows, None, Training(TrainingSettings(epochs=3, batch_size=16), seed=1))
     layers = [layer for layer in model.network.modules() if isinstance(layer, torch.nn.Linear)]
     inputs = x = windows.gather().reshape(len(windows), -1).astype(np.float64)
     for layer in layers:
@@ -131,13 +131,16 @@ def baseline_task(tmp_path, **options):
     return BaselineTask(
         model="mimii_baseline",
         scope="machine",
-        pool=Pool(("6dB", "fan", "id_00"), []),
+        group=MachineGroup(("6dB", "fan", "id_00"), []),
+        evaluations=(),
         store=FeatureStore(tmp_path, FeatureSettings(n_mels=2)),
         settings=TrainingSettings(**{"frames": 2} | options),
-        model_dir=tmp_path,
+        model_path=tmp_path / "baseline.model",
         device="cpu",
         jobs=1,
         retrain=False,
+        options={},
+        clip=ClipSettings(),
     )
 
 
@@ -149,7 +152,7 @@ def test_the_last_windows_are_for_validation(val_split, kept, tmp_path):
         frames=np.arange(11 * 11 * 2, dtype=np.float32).reshape(-1, 2),
         offsets=np.arange(12) * 11,
         recordings=pd.DataFrame({"path": list("abcdefghijk"), "split": split, "label": "normal"}),
-        left_out={},
+        skipped={},
         sample_rate=SAMPLE_RATE,
     )
     windows, validation = baseline_task(tmp_path, val_split=val_split).training_windows(features)
@@ -169,7 +172,7 @@ def plain(data, tmp_path_factory):
     shutil.copytree(data, directory / "dataset")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOKY_MAX_CPU_COUNT", "1")  # as on a machine of one core: the tests have the others
-        return run_process(baseline, directory)
+        return run_process(directory, script=SCRIPT)
 
 
 def test_a_plain_run_has_the_settings_of_the_authors(plain):
@@ -235,7 +238,7 @@ def test_the_machine_that_can_not_be_trained_is_named(plain):
 def table_line(auc, machine=("6dB", "fan", "id_00")):
     row = dict(zip(("snr", "machine_type", "machine_id"), machine, strict=True))
     rows = pd.DataFrame([{**row, "auc": auc, "train_files": 604, "eval_files": 814}])
-    [line] = [line for line in Comparison().table(rows).splitlines() if " ".join(machine).strip() in line]
+    [line] = [line for line in report.comparison(rows).splitlines() if " ".join(machine).strip() in line]
     return line.split()
 
 
@@ -255,30 +258,29 @@ def test_a_machine_that_nobody_published_is_compared_with_nothing():
 
 def test_the_result_is_written_after_every_machine_and_not_only_at_the_end(work, monkeypatch):
     seen = []
-    genuine = BaselineSession.keep
+    genuine = report.write_result_file
 
-    def keep(self, outcome):
-        genuine(self, outcome)
-        place = work / "result" / "result.yaml"
+    def write(path, rows):
+        genuine(path, rows)
         figures = list((work / "result").rglob("*.png"))
-        seen.append((sorted(yaml.safe_load(place.read_text(encoding="utf-8"))), len(figures)))
+        seen.append((sorted(yaml.safe_load(path.read_text(encoding="utf-8"))), len(figures)))
 
-    monkeypatch.setattr(BaselineSession, "keep", keep)
+    monkeypatch.setattr(report, "write_result_file", write)
     assert run_baseline(work).status == 0
-    assert seen == [(MACHINES[:1], 1), (MACHINES, 2)]
+    assert seen == [(MACHINES[:1], 1), (MACHINES, 2), (MACHINES, 2)]
 
 
 def test_what_was_done_when_a_run_is_cut_short_is_there(work, monkeypatch):
-    genuine, kept = BaselineSession.keep, []
+    genuine, written = report.write_result_file, []
 
-    def keep(self, outcome):
-        if kept:
+    def write(path, rows):
+        if written:
             raise KeyboardInterrupt
-        kept.append(outcome)
-        genuine(self, outcome)
+        written.append(path)
+        genuine(path, rows)
 
     with monkeypatch.context() as patch:
-        patch.setattr(BaselineSession, "keep", keep)
+        patch.setattr(report, "write_result_file", write)
         assert run_baseline(work).status == 130
     before = result_of(work)
     assert list(before) == MACHINES[:1]

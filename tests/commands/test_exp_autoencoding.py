@@ -14,8 +14,9 @@ import soundfile
 from support import (
     SAMPLE_RATE,
     Run,
-    place,
+    assert_refused,
     read_rows,
+    recording_path,
     run_here,
     run_process,
     sound,
@@ -56,14 +57,6 @@ summary_ad = df_ad.groupby('model').agg({
 print("Anomaly Detection Results:")
 print(summary_ad.to_latex())
 """
-
-
-def assert_refused(run, *words):
-    """One line on stderr that has these words, and status 2."""
-    assert run.status == 2
-    assert run.out == ""
-    assert run.err.count("\n") == 1
-    assert all(word in run.err for word in words), run.err
 
 
 # --- a run, and the same command again; each in processes of its own
@@ -124,13 +117,16 @@ def test_every_efficiency_figure_is_measured_for_every_model(first_rows):
 def test_a_row_tells_how_it_was_made(first_rows):
     expected = {
         **{"n_mels": 64, "frames": 5, "n_fft": 1024, "hop_length": 512, "power": 2.0, "channel": 0},
-        **{"epochs": 2, "batch_size": 256, "learning_rate": 0.001, "val_split": 0.1, "seed": 42},
-        **{"train_files": 4, "eval_files": 4, "device": "cpu", "jobs": 2},
+        **{"seed": 42, "train_files": 4, "eval_files": 4, "device": "cpu", "jobs": 2},
     }
     for name, value in expected.items():
         assert (first_rows[name] == value).all(), name
     windows = 63 - 5 + 1  # of a recording of 2 s
     is_network = first_rows["model"].map(lambda name: DETECTORS[name].is_network)
+    for name, value in {"epochs": 2, "batch_size": 256, "learning_rate": 0.001, "val_split": 0.1}.items():
+        assert set(first_rows.loc[is_network, name].astype(float)) == {value}, name
+        assert set(first_rows.loc[~is_network, name]) == {""}, name  # it makes no difference there
+    assert set(first_rows["tf32"]) == {""}  # nor does this one on a CPU
     assert (first_rows.loc[is_network, "train_samples"] == 3 * windows).all()  # one of 4 is kept for validation
     assert set(first_rows.loc[~is_network, "train_samples"]) <= {3 * windows, 4 * windows}
     assert first_rows["run_id"].is_unique
@@ -318,7 +314,7 @@ def test_options_of_whole_recordings_make_other_runs_of_the_models_that_know_the
 
 def test_a_machine_of_one_recording_for_training_fails_the_models_that_need_two(own_data, tmp_path):
     for number in (3, 4, 5):
-        place(own_data, "normal", number).unlink()
+        recording_path(own_data, "normal", number).unlink()
     models = [name for name in DETECTORS if not DETECTORS[name].is_network]
     run = run_here(tmp_path / "work", "--base_dir", own_data / "6dB" / "fan" / "id_00", "--jobs", 1, "--model", *models)
     assert run.status == 1
@@ -330,7 +326,7 @@ def test_a_machine_of_one_recording_for_training_fails_the_models_that_need_two(
 def test_the_threshold_follows_from_recordings_for_training_and_decides(data, tmp_path):
     run = run_here(tmp_path / "work", "--base_dir", data, *COMMAND, "--jobs", 1, "--scope", "type")
     assert run.status == 0
-    assert set(run.rows.loc[run.rows["model"] == "isolation_forest", "threshold_from"]) == {"left_out"}
+    assert set(run.rows.loc[run.rows["model"] == "isolation_forest", "threshold_from"]) == {"held_out"}
     assert set(run.rows.loc[run.rows["model"] != "isolation_forest", "threshold_from"]) == {"training"}
     fans = run.rows.query("model == 'vae' and machine_type == 'fan'").set_index("machine_id")
     assert fans["threshold"].nunique() == 3  # of each machine, and of the pool
@@ -371,7 +367,7 @@ def test_all_models_run(data, tmp_path):
     assert set(run.rows.loc[pooled, "pooling"]) == {"mean"}
     assert set(run.rows.loc[pooled, "score_pooling"]) == set(run.rows.loc[~pooled, "pooling"]) == {""}
     assert set(run.rows.loc[pooled, "train_samples"]) == {4}
-    assert (run.rows.loc[pooled, "threshold_from"] == "left_out").all()
+    assert (run.rows.loc[pooled, "threshold_from"] == "held_out").all()
     assert (run.rows[["threshold", "precision", "recall", "f1"]].map(np.isfinite)).all(axis=None)
 
 
@@ -449,7 +445,7 @@ def test_a_cached_model_keeps_its_training_time_and_history(data, tmp_path):
 def test_a_changed_recording_is_a_new_run(own_data, tmp_path):
     options = ["--base_dir", own_data, "--machine_id", "id_00", *FAST]
     run = run_here(tmp_path / "work", *options)
-    soundfile.write(place(own_data, "normal", 5), sound(np.random.default_rng(8), seconds=2.1), SAMPLE_RATE)
+    soundfile.write(recording_path(own_data, "normal", 5), sound(np.random.default_rng(8), seconds=2.1), SAMPLE_RATE)
     assert run_here(run.directory, *options).status == 0
     assert len(run.rows) == 2
     assert run.rows["run_id"].is_unique
@@ -458,7 +454,7 @@ def test_a_changed_recording_is_a_new_run(own_data, tmp_path):
 def test_a_recording_that_has_gone_is_used_no_more(own_data, tmp_path):
     options = ["--base_dir", own_data, "--machine_id", "id_00", *FAST]
     run = run_here(tmp_path / "work", *options)
-    place(own_data, "normal", 5).unlink()
+    recording_path(own_data, "normal", 5).unlink()
     assert run_here(run.directory, *options).status == 0
     assert list(run.rows["train_files"]) == [4, 3]
     assert run.rows["run_id"].is_unique
@@ -545,8 +541,8 @@ def test_a_results_file_that_can_not_be_read_does_not_end_in_a_traceback(content
 
 def spoil(base):
     """Four recordings of fan id_00 and id_02 that can't be used, each for a reason of its own; gives their paths."""
-    unreadable, short = place(base, "normal", 5), place(base, "abnormal", 1, "id_02")
-    other_rate, not_finite = place(base, "normal", 0), place(base, "normal", 4, "id_02")
+    unreadable, short = recording_path(base, "normal", 5), recording_path(base, "abnormal", 1, "id_02")
+    other_rate, not_finite = recording_path(base, "normal", 0), recording_path(base, "normal", 4, "id_02")
     unreadable.write_bytes(b"RIFF, but not really")
     soundfile.write(short, np.zeros(100), SAMPLE_RATE)
     soundfile.write(other_rate, np.zeros(8000), 8000)
@@ -574,7 +570,7 @@ def test_recordings_that_can_not_be_used_are_named_and_left_out_and_the_rest_goe
 
 
 def test_recordings_shorter_than_a_window_are_named_and_count_nowhere(own_data, tmp_path):
-    short = [place(own_data, "normal", 5), place(own_data, "abnormal", 1)]
+    short = [recording_path(own_data, "normal", 5), recording_path(own_data, "abnormal", 1)]
     for path in short:
         soundfile.write(path, np.zeros(2000), SAMPLE_RATE)  # 4 frames, where a window has 5
     run = run_here(tmp_path / "work", "--base_dir", own_data, *FAST, "--machine_id", "id_00")
@@ -590,8 +586,8 @@ def test_recordings_shorter_than_a_window_are_named_and_count_nowhere(own_data, 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode there")
 def test_a_file_name_that_is_no_utf8_is_no_obstacle(own_data, tmp_path):
-    folder = os.fsencode(place(own_data, "normal", 5).parent)
-    shutil.copy(place(own_data, "normal", 5), folder + b"/caf\xe9.wav")
+    folder = os.fsencode(recording_path(own_data, "normal", 5).parent)
+    shutil.copy(recording_path(own_data, "normal", 5), folder + b"/caf\xe9.wav")
     with open(folder + b"/empty\xe9.wav", "wb"):
         pass
     run = run_here(tmp_path / "work", "--base_dir", own_data, *FAST, "--machine_id", "id_00")
@@ -605,7 +601,7 @@ def test_a_machine_that_loses_all_recordings_of_a_kind_is_named_and_the_others_g
     label, numbers, own_data, tmp_path
 ):
     for number in numbers:
-        place(own_data, label, number).write_text("no sound")
+        recording_path(own_data, label, number).write_text("no sound")
     run = run_here(tmp_path / "work", "--base_dir", own_data, *FAST, "--machine_type", "fan")
     assert list(run.rows["machine_id"]) == ["id_02"]
     assert run.lines("fan id_00")
@@ -613,7 +609,7 @@ def test_a_machine_that_loses_all_recordings_of_a_kind_is_named_and_the_others_g
 
 def test_a_pool_with_a_machine_that_can_not_be_evaluated_is_done_once(own_data, tmp_path):
     for number in (0, 1):
-        place(own_data, "abnormal", number).write_text("no sound")
+        recording_path(own_data, "abnormal", number).write_text("no sound")
     options = ["--base_dir", own_data, *FAST, "--machine_type", "fan", "--scope", "type"]
     run = run_here(tmp_path / "work", *options)
     assert sorted(run.rows["machine_id"]) == ["all", "id_02"]

@@ -1,24 +1,17 @@
 """The classification script from end to end: as a user starts it, and within this process for what goes wrong."""
 
-import contextlib
-import io
 import re
 import shutil
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from support import read_rows, script_environment, write_machine
+from support import SOURCE, Run, assert_refused, read_rows, run_here, run_process, write_machine
 
-import exp_autoencoding
-import exp_classification
-from mimii.commands import options as cli
-from mimii.data.recordings import find_recordings, split_for_classification
+from mimii.data.recordings import find_recordings
+from mimii.data.splits import split_for_classification
 from mimii.evaluation.metrics import classification_metrics
 from mimii.features import extraction
 from mimii.models import CLASSIFIERS
@@ -51,75 +44,20 @@ print(summary_cls.to_latex())
 """
 
 
-class Run:
-    """What a command left: its exit status, its output and its directory."""
+SCRIPT = SOURCE / "exp_classification.py"
 
-    def __init__(self, status, out, err, directory):
-        self.status, self.out, self.err, self.directory = status, out, err, Path(directory)
 
-    @property
-    def output(self):
-        return self.out + self.err
-
-    @property
-    def csv(self):
-        return self.directory / "results" / "research_classification_results.csv"
-
-    @property
-    def rows(self):
-        return read_rows(self.csv)
+class ClassificationRun(Run):
+    table = "research_classification_results.csv"
 
     @property
     def keys(self):
         return sorted(self.rows[WHAT[1:4]].itertuples(index=False, name=None))
 
-    def lines(self, *words):
-        """The lines of the output that have all of these words."""
-        return [line for line in self.output.splitlines() if all(word in line for word in words)]
-
-
-def run_process(script, directory, *options):
-    """Run a script as a user does, in a process of its own, from ``directory``."""
-    directory.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [sys.executable, script.__file__, *map(str, options)],
-        cwd=directory,
-        env=script_environment(directory),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-    )
-    assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    return Run(done.returncode, done.stdout, done.stderr, directory)
-
-
-def run_here(script, directory, *options):
-    """Run a script within this process, which is quicker; a traceback is a failure of the test."""
-    directory.mkdir(exist_ok=True)
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(directory)
-        patch.setattr(sys, "argv", [script.__file__, *map(str, options)])
-        patch.setattr(tempfile, "tempdir", str(directory))
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                status = cli.guarded(lambda: script.run(script.parse_args()))
-            except SystemExit as end:  # a wrong option
-                status = end.code
-    assert "Traceback" not in out.getvalue() + err.getvalue()
-    return Run(status, out.getvalue(), err.getvalue(), directory)
-
 
 def classify(directory, *options):
-    return run_here(exp_classification, directory, *options)
-
-
-def assert_refused(run, *words):
-    """One line on stderr that has these words, and status 2."""
-    assert run.status == 2, run.output
-    assert run.out == ""
-    assert run.err.count("\n") == 1, run.err
-    assert all(word in run.err for word in words), run.err
+    run = run_here(directory, *options, script=SCRIPT)
+    return ClassificationRun(run.status, run.out, run.err, run.directory)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +94,7 @@ def first(data, alone, tmp_path_factory):
     """The same with two jobs, as a user starts it, and with the features that are there."""
     features = alone.directory / "cache" / "classification_features"
     options = ["--base_dir", data, *COMMAND, "--jobs", "2", "--pickle_dir", features]
-    return run_process(exp_classification, tmp_path_factory.mktemp("first"), *options)
+    return ClassificationRun(*vars(run_process(tmp_path_factory.mktemp("first"), *options, script=SCRIPT)).values())
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +162,7 @@ def test_what_has_too_few_clips_is_named_with_the_reason(first):
     [line] = first.lines("too few", "fan id_04")
     assert "abnormal" in line
     assert "pump id_00" in line
-    assert first.lines("Skipped", "6dB pump")
+    assert first.lines("Not used", "6dB pump")
     assert "fan id_00" not in line
 
 
@@ -241,7 +179,7 @@ def test_caches_are_where_the_issue_says(alone, first):
     assert len(list((alone.directory / "cache" / "classification_features").glob("*.pickle"))) == 4
     for run in (alone, first):
         models = [path.suffix for path in (run.directory / "cache" / "classification_models").iterdir()]
-        assert sorted(models) == [".pt"] * 2 + [".skops"] * 4
+        assert sorted(models) == [".model"] * 6
     assert [path.name for path in (first.directory / "cache").iterdir()] == ["classification_models"]
 
 
@@ -460,7 +398,7 @@ def test_both_scripts_share_a_directory_of_features(data, tmp_path, monkeypatch)
     names = sorted(path.name for path in (tmp_path / "features").iterdir())
     assert len(names) == 2
     assert len(read) == 20
-    assert run_here(exp_autoencoding, tmp_path / "work", *options, "--model", "simple_ae").status == 0
+    assert run_here(tmp_path / "work", *options, "--model", "simple_ae").status == 0
     assert len(read) == 20
     assert sorted(path.name for path in (tmp_path / "features").iterdir()) == names
     assert len(read_rows(run.directory / "results" / "research_results.csv")) == 2
@@ -615,8 +553,8 @@ def test_real_clips_give_rows_for_fan_and_say_why_the_others_can_not_be_split(re
     assert set(rows["train_files"]) == {40 - 8}
     for machine_type in ("pump", "slider", "valve"):
         assert run.lines("too few", f"0dB {machine_type} id_00 (abnormal, normal)")
-        assert run.lines("Skipped", f"0dB {machine_type}", "too few")
-    [line] = run.lines("Left out")
+        assert run.lines("Not used", f"0dB {machine_type}", "too few")
+    [line] = run.lines("Not used, too few")
     assert len(re.findall(r"0dB \w+ id_0\d", line)) == 14
 
 

@@ -10,15 +10,15 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import SAMPLE_RATE, read_rows, sound
-from test_exp_classification import assert_refused, classify, run_here
+from mimii.data.splits import split_for_detection
+from mimii.evaluation.challenge import challenge_score
+from support import SAMPLE_RATE, assert_refused, read_rows, run_here, sound
+from test_exp_classification import classify
 
-import exp_autoencoding
 import make_demo_dataset
-from mimii.data.recordings import find_recordings, split_for_detection
+from mimii.data.recordings import find_recordings
 from mimii.errors import UserError
 from mimii.evaluation.metrics import detection_metrics
-from mimii.sweep.detection import challenge_score
 
 MACHINE = ["snr", "machine_type", "machine_id"]
 LAYOUTS = ["mimii", "dcase2020", "dcase2021"]
@@ -41,7 +41,7 @@ def facts_of(base, layout="auto"):
 
 
 def detect(directory, *options):
-    run = run_here(exp_autoencoding, directory, *options)
+    run = run_here(directory, *options)
     run.table = read_rows(directory / "results" / "research_results.csv") if run.status == 0 else None
     return run
 

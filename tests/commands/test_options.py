@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from support import SCRIPT, script_environment
 
-import exp_autoencoding
-from mimii.commands import options as cli
+from mimii.commands import detection
+from mimii.commands.running import guarded
 from mimii.errors import UserError
 from mimii.models import DETECTORS
 
 OPTIONS_OF_THE_ISSUE = {
     # the seeds' options with their defaults
-    "model": list(DETECTORS),
+    "models": list(DETECTORS),
     "n_mels": 64,
     "frames": 5,
     "n_fft": 1024,
@@ -32,7 +32,7 @@ OPTIONS_OF_THE_ISSUE = {
     "pickle_dir": Path("cache/research_features"),
     "model_dir": Path("cache/research_models"),
     "result_dir": Path("results"),
-    "output_csv": Path("results/research_results.csv"),
+    "output_csv": None,
     "scope": "machine",
     "channel": 0,
     "scoring": ["mse"],
@@ -48,13 +48,13 @@ HEAVY = ["torch", "librosa", "sklearn", "numpy", "pandas", "scipy", "soundfile",
 
 
 def parse(*options):
-    return exp_autoencoding.parse_args(["--base_dir", "data", *map(str, options)])
+    return detection.parse_args(["--base_dir", "data", *map(str, options)])
 
 
 def refusal(capsys, *options):
     """The line that wrong options are answered with."""
     with pytest.raises(SystemExit) as caught:
-        exp_autoencoding.parse_args(list(options))
+        detection.parse_args(list(options))
     output = capsys.readouterr()
     assert caught.value.code == 2
     assert output.out == ""
@@ -74,24 +74,65 @@ def test_the_command_of_the_issue_is_understood():
         *("--model", "deep_ae", "--epochs", 100, "--batch_size", 512),
         *("--learning_rate", 0.0001, "--n_mels", 128, "--frames", 10),
     )
-    assert (args.model, args.epochs, args.batch_size) == (["deep_ae"], 100, 512)
+    assert (args.models, args.epochs, args.batch_size) == (["deep_ae"], 100, 512)
     assert (args.learning_rate, args.n_mels, args.frames) == (0.0001, 128, 10)
 
 
 def test_several_values_select_several():
     args = parse("--model", "vae", "ss_ae", "--snr", "6dB", "min6dB", "--machine_type", "fan", "--machine_id", "id_00")
-    assert args.model == ["vae", "ss_ae"]
+    assert args.models == ["vae", "ss_ae"]
     assert (args.snr, args.machine_type, args.machine_id) == (["6dB", "min6dB"], ["fan"], ["id_00"])
 
 
 def test_a_model_named_twice_is_run_once_and_all_means_all():
-    assert parse("--model", "vae", "vae").model == ["vae"]
-    assert parse("--model", "vae", "all").model == list(DETECTORS)
+    assert parse("--model", "vae", "vae").models == ["vae"]
+    assert parse("--model", "vae", "all").models == list(DETECTORS)
 
 
-def test_results_go_where_result_dir_says_unless_output_csv_says_otherwise():
-    assert parse("--result_dir", "elsewhere").output_csv == Path("elsewhere/research_results.csv")
-    assert parse("--result_dir", "elsewhere", "--output_csv", "a.csv").output_csv == Path("a.csv")
+def test_every_option_reaches_the_settings():
+    """Each field of the settings takes the value of the option of its name."""
+    given = {
+        ("data", "base_dir"): Path("data"),
+        ("data", "layout"): "mimii",
+        ("data", "snr"): ("6dB", "0dB"),
+        ("data", "machine_type"): ("fan",),
+        ("data", "machine_id"): ("id_00",),
+        **{("features", name): value for name, value in {"n_mels": 32, "n_fft": 512, "hop_length": 256}.items()},
+        ("features", "power"): 1.0,
+        ("features", "channel"): 3,
+        **{("training", name): value for name, value in {"frames": 7, "epochs": 3, "batch_size": 9}.items()},
+        ("training", "learning_rate"): 0.5,
+        ("training", "val_split"): 0.2,
+        ("training", "tf32"): True,
+        ("scoring", "scoring"): ("mahalanobis", "mse"),
+        ("scoring", "score_pooling"): "max",
+        ("clip", "pooling"): "twfr",
+        ("clip", "twfr_r"): 0.5,
+        ("clip", "distance"): "cosine",
+        ("run", "scope"): "type",
+        ("run", "seeds"): (3, 4),
+        ("run", "retrain"): True,
+        ("run", "device"): "cpu",
+        ("run", "jobs"): 5,
+        ("run", "scheduler"): "tcp://host:1",
+        ("run", "result_dir"): Path("r"),
+        ("run", "pickle_dir"): Path("p"),
+        ("run", "model_dir"): Path("m"),
+        ("run", "output_csv"): Path("a.csv"),
+    }
+    words = ["--model", "vae", "knn", "--backend", "dask"]
+    for (_, name), value in given.items():
+        if value is True:
+            words.append(f"--{name}")
+        elif name != "base_dir":
+            words += [f"--{name}", *map(str, value if isinstance(value, tuple) else [value])]
+    settings = detection.settings(parse(*words))
+    parts = {"clip": settings.scoring.clip} | {field: getattr(settings, field) for field in vars(settings)}
+    assert {key: getattr(parts[key[0]], key[1]) for key in given} == given
+    assert settings.run.models == ("vae", "knn")
+    fields = {(part, name) for part, values in parts.items() for name in vars(values)}
+    assert fields - set(given) == {("run", "models"), ("training", "seed"), ("scoring", "clip")}
+    assert detection.settings(parse("--seed", "7")).training.seed == 7
 
 
 @pytest.mark.parametrize(
@@ -159,9 +200,9 @@ def test_too_few_mel_bands_for_a_model_are_refused_for_that_model_only(capsys):
 def test_windows_without_a_middle_frame_are_refused_for_the_model_that_needs_one(capsys):
     line = refusal(capsys, "--base_dir", "data", "--model", "simple_ae", "idnn", "--frames", "4")
     assert "--model idnn needs --frames 3, 5, 7 or another odd number, not 4" in line
-    assert parse("--model", "idnn", "--frames", 3).model == ["idnn"]
-    assert parse("--model", "all", "--frames", 4).model == [name for name in DETECTORS if name != "idnn"]
-    assert parse("--frames", 5).left_out_models == []
+    assert parse("--model", "idnn", "--frames", 3).models == ["idnn"]
+    assert parse("--model", "all", "--frames", 4).models == [name for name in DETECTORS if name != "idnn"]
+    assert parse("--frames", 5).unfit == []
 
 
 def test_what_a_user_can_mend_is_one_line_and_status_2(capsys, monkeypatch):
@@ -170,20 +211,20 @@ def test_what_a_user_can_mend_is_one_line_and_status_2(capsys, monkeypatch):
     def fail():
         raise UserError("no recordings here")
 
-    assert cli.guarded(fail) == 2
+    assert guarded(fail) == 2
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.count("\n") == 1
     assert "exp_autoencoding.py" in output.err
     assert "no recordings here" in output.err
-    assert cli.guarded(lambda: 0) == 0
+    assert guarded(lambda: 0) == 0
 
 
 def test_ctrl_c_says_how_to_go_on(capsys):
     def interrupt():
         raise KeyboardInterrupt
 
-    assert cli.guarded(interrupt) == 130
+    assert guarded(interrupt) == 130
     assert "again" in capsys.readouterr().err
 
 
@@ -223,8 +264,9 @@ def test_help_shows_every_option_in_a_group_with_its_default(help_run):
     for entry in re.split(r"\n(?=  -)", help_run.stdout):
         if match := re.match(r"  (?:-h, )?--(\w+)", entry):
             entries[match[1]] = " ".join(entry.split())
-    assert set(entries) >= {"base_dir", *OPTIONS_OF_THE_ISSUE}
-    for name, default in OPTIONS_OF_THE_ISSUE.items():
+    defaults = {"model" if name == "models" else name: value for name, value in OPTIONS_OF_THE_ISSUE.items()}
+    assert set(entries) >= {"base_dir", *defaults}
+    for name, default in defaults.items():
         shown = {
             "model": "all",
             "scoring": "mse",

@@ -1,31 +1,21 @@
-"""The script src/prepare_dataset.py, what its `verify` finds, and dataset/7z.sh."""
+"""The command that prepares MIMII, and dataset/7z.sh."""
 
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
+from support import ROOT, SOURCE
 
-import prepare_dataset
-from mimii.commands import options as cli
-from mimii.data import archives, verify
-from mimii.data.mimii import published_baseline
+from mimii.commands import prepare_dataset
+from mimii.data.mimii import SNRS, archives
+from mimii.data.unpack import extract
 
-SCRIPT = Path(prepare_dataset.__file__).resolve()
-SHELL_SCRIPT = SCRIPT.parents[1] / "dataset" / "7z.sh"
-
-
-def run(capsys, *options):
-    """Run the script; returns its status, and the lines of its output and its errors."""
-    status = cli.guarded(lambda: prepare_dataset.run(prepare_dataset.parse_args([str(option) for option in options])))
-    captured = capsys.readouterr()
-    return status, captured.out.splitlines(), captured.err.splitlines()
+SCRIPT = SOURCE / "prepare_dataset.py"
+SHELL_SCRIPT = ROOT / "dataset" / "7z.sh"
 
 
 # --- command line -----------------------------------------------------------------------------------------------
@@ -33,9 +23,9 @@ def run(capsys, *options):
 
 def test_help_is_quick():
     code = (
-        f"import sys; sys.path.insert(0, {str(SCRIPT.parent)!r}); import prepare_dataset\n"
-        "try: prepare_dataset.parse_args(['verify', '--help'])\n"
-        "except SystemExit: assert not {'numpy', 'pandas', 'torch'} & set(sys.modules)"
+        f"import runpy, sys; sys.path.insert(0, {str(SOURCE)!r}); sys.argv = [{str(SCRIPT)!r}, 'verify', '--help']\n"
+        f"try: runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
+        "except SystemExit: assert not {'numpy', 'pandas', 'requests', 'torch'} & set(sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
@@ -56,210 +46,11 @@ def test_help_is_quick():
 )
 def test_wrong_options_are_one_line(capsys, options, message):
     with pytest.raises(SystemExit) as end:
-        prepare_dataset.parse_args(options)
+        prepare_dataset.main(options)
     errors = capsys.readouterr().err
     assert end.value.code == 2
     assert errors.count("\n") == 1
     assert message in errors
-
-
-# --- verify -----------------------------------------------------------------------------------------------------
-
-
-def wav_header(*, channels=8, sample_rate=16000, bits=16, samples=160000, tag=1, junk=b""):
-    """The header of a wav file, as far as the first sample, and how many bytes of samples follow."""
-    frame_size = channels * bits // 8
-    fields = struct.pack("<HHIIHH", tag, channels, sample_rate, sample_rate * frame_size, frame_size, bits)
-    if tag == verify.EXTENSIBLE:
-        fields += struct.pack("<HHI", 22, bits, 0) + struct.pack("<H", 1) + bytes(14)
-    chunks = b"fmt " + struct.pack("<I", len(fields)) + fields
-    if junk:
-        chunks += b"junk" + struct.pack("<I", len(junk)) + junk + bytes(len(junk) % 2)
-    size = samples * frame_size
-    chunks += b"data" + struct.pack("<I", size)
-    return b"RIFF" + struct.pack("<I", 4 + len(chunks) + size) + b"WAVE" + chunks, size
-
-
-def write_wav(path, *, missing=0, **kwargs):
-    """Write a silent wav that takes no space on disk, or one that lacks its last bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    header, size = wav_header(**kwargs)
-    with open(path, "wb") as file:
-        file.write(header)
-        file.truncate(len(header) + size - missing)
-    return path
-
-
-@pytest.fixture
-def small_mimii(monkeypatch, tmp_path):
-    """A data set of two machines with 7 + 2 and 3 + 1 clips, which is all that is expected."""
-    expected = published_baseline().iloc[[0, 16]].assign(normal_clips=[7, 3], abnormal_clips=[2, 1])
-    monkeypatch.setattr(verify, "published_baseline", lambda: expected)
-    for machine in expected.itertuples():
-        folder = tmp_path / machine.snr / machine.machine_type / machine.machine_id
-        for label, count in (("normal", machine.normal_clips), ("abnormal", machine.abnormal_clips)):
-            for number in range(count):
-                write_wav(folder / label / f"{number:08d}.wav", tag=verify.EXTENSIBLE)
-    return tmp_path
-
-
-def test_the_published_figures_are_mimiis():
-    table = published_baseline()
-    assert len(table) == 48
-    assert table["normal_clips"].sum() + table["abnormal_clips"].sum() == 54057
-    assert not table.duplicated(["snr", "machine_type", "machine_id"]).any()
-    clips = table.groupby(["machine_type", "machine_id"])[["normal_clips", "abnormal_clips"]].nunique()
-    assert (clips == 1).all(axis=None)  # a machine has the same clips at each SNR
-    assert table["auc_run1"].mean() == pytest.approx(0.735, abs=5e-4)
-    assert table["auc_run2"].mean() == pytest.approx(0.717, abs=5e-4)
-    assert set(table["snr"]) == set(archives.SNRS)
-    assert set(table["machine_type"]) == set(archives.MACHINE_TYPES)
-
-
-def test_what_is_right_is_said_and_the_status_is_0(small_mimii, capsys):
-    (small_mimii / "0dB" / "fan" / "id_00" / "normal" / ".00000000.wav.part").touch()
-    status, lines, errors = run(capsys, "verify", "--base_dir", small_mimii)
-    assert (status, errors) == (0, [])
-    assert lines == [
-        "machine                   normal      abnormal  state",
-        "6dB fan id_00             7 of 7        2 of 2  ok",
-        "0dB fan id_00             3 of 3        1 of 1  ok",
-        "",
-        "All 2 machines are as in MIMII, with 13 recordings.",
-    ]
-
-
-def test_only_what_is_selected_is_expected(small_mimii, capsys):
-    shutil.rmtree(small_mimii / "6dB")
-    status, lines, _ = run(capsys, "verify", "--base_dir", small_mimii, "--snr", "0dB", "--machine_type", "fan")
-    assert status == 0
-    assert len(lines) == 4
-    assert run(capsys, "verify", "--base_dir", small_mimii)[0] == 1
-    status, lines, _ = run(capsys, "verify", "--base_dir", small_mimii, "--snr", "6dB")  # which has nothing
-    assert (status, lines[1]) == (1, "6dB fan id_00             0 of 7        0 of 2  missing")
-
-
-def test_each_fault_is_named(small_mimii, capsys):
-    fan = small_mimii / "6dB" / "fan" / "id_00"
-    write_wav(fan / "normal" / "00000001.wav", missing=100)
-    write_wav(fan / "normal" / "00000002.wav", sample_rate=44100, samples=441000)
-    (fan / "normal" / "00000003.wav").write_bytes(b"")
-    (fan / "abnormal" / "00000001.wav").unlink()
-    write_wav(small_mimii / "0dB" / "fan" / "id_00" / "normal" / "extra.wav")
-    write_wav(small_mimii / "0dB" / "fan" / "id_07" / "normal" / "00000000.wav")
-    status, lines, _ = run(capsys, "verify", "--base_dir", small_mimii)
-    assert status == 1
-    assert lines == [
-        "machine                   normal      abnormal  state",
-        "6dB fan id_00             7 of 7        1 of 2  1 missing, 3 faulty",
-        "0dB fan id_00             4 of 3        1 of 1  1 too many",
-        "0dB fan id_07             1 of 0        0 of 0  not in MIMII",
-        "",
-        *(
-            f"{Path('6dB/fan/id_00/normal')}{os.sep}{fault}"
-            for fault in (
-                "00000001.wav: 2559944 bytes on disk instead of the 2560044 of its header",
-                "00000002.wav: sample rate [Hz] 44100 instead of 16000; samples 441000 instead of 160000",
-                "00000003.wav: is empty",
-            )
-        ),
-        "",
-        "0 of 3 machines are as in MIMII, 0 are missing; 3 of 14 recordings have a fault.",
-        "Get what is missing, and mend what is damaged, with download and extract.",
-    ]
-
-
-def test_the_same_fault_of_many_recordings_is_one_line(small_mimii, capsys):
-    for number in range(1, 7):
-        write_wav(small_mimii / "6dB" / "fan" / "id_00" / "normal" / f"{number:08d}.wav", channels=1)
-    lines = run(capsys, "verify", "--base_dir", small_mimii)[1]
-    assert f"{Path('6dB/fan/id_00/normal/00000001.wav')} and 5 more: channels 1 instead of 8" in lines
-    assert len(lines) == 8
-
-
-def test_a_list_of_faults_without_end_is_cut(small_mimii, capsys, monkeypatch):
-    monkeypatch.setattr(verify, "FAULT_LINES", 3)
-    for number in range(7):
-        write_wav(small_mimii / "6dB" / "fan" / "id_00" / "normal" / f"{number:08d}.wav", missing=number + 1)
-    lines = run(capsys, "verify", "--base_dir", small_mimii)[1]
-    assert sum("bytes on disk" in line for line in lines) == 3
-    assert "... and 4 more lines like these" in lines
-
-
-@pytest.mark.parametrize(
-    ("content", "fault"),
-    [
-        ({}, ""),
-        ({"tag": verify.EXTENSIBLE}, ""),
-        ({"junk": b"odd"}, ""),
-        ({"junk": bytes(100_000)}, ""),
-        ({"channels": 1}, "channels 1 instead of 8"),
-        ({"sample_rate": 8000}, "sample rate [Hz] 8000 instead of 16000"),
-        ({"bits": 24}, "bits 24 instead of 16"),
-        ({"tag": 3, "bits": 32}, "format 3 instead of PCM (1); bits 32 instead of 16"),
-        ({"samples": 159999}, "samples 159999 instead of 160000"),
-        ({"samples": 0}, "samples 0 instead of 160000"),
-        ({"missing": 1}, "2560043 bytes on disk instead of the 2560044 of its header"),
-        ({"missing": 2560000}, "44 bytes on disk instead of the 2560044 of its header"),
-        ({"missing": -5}, "2560049 bytes on disk instead of the 2560044 of its header"),
-        ({"missing": 2560001}, "has no samples: its header is cut short or damaged"),
-        ({"missing": 2560000 + 20}, "has no samples: its header is cut short or damaged"),
-        ({"missing": 2560000 + 40}, "is not a wav file"),
-        ({"bits": 0, "channels": 0}, "channels 0 instead of 8; bits 0 instead of 16; samples 0 instead of 160000"),
-    ],
-    ids=str,
-)
-def test_headers(tmp_path, content, fault):
-    assert verify.wav_fault(write_wav(tmp_path / "a.wav", **content)) == fault
-
-
-def test_other_files_are_no_wavs(tmp_path):
-    assert verify.wav_fault(tmp_path / "absent.wav") == "cannot be read: No such file or directory"
-    (tmp_path / "a.wav").write_bytes(b"OggS" + bytes(100))
-    assert verify.wav_fault(tmp_path / "a.wav") == "is not a wav file"
-    (tmp_path / "a.wav").write_bytes(b"RIFF" + bytes(4) + b"WAVE" + b"\xff" * 40)
-    assert "has no samples" in verify.wav_fault(tmp_path / "a.wav")
-
-
-def test_headers_are_read_as_an_audio_library_writes_them(tmp_path):
-    samples = np.zeros((160000, 8), dtype=np.int16)
-    for name in ("WAV", "WAVEX"):
-        soundfile.write(tmp_path / "a.wav", samples, 16000, format=name, subtype="PCM_16")
-        assert verify.wav_fault(tmp_path / "a.wav") == ""
-    soundfile.write(tmp_path / "a.wav", samples, 16000, format="WAVEX", subtype="FLOAT")
-    assert verify.wav_fault(tmp_path / "a.wav") == "format 3 instead of PCM (1); bits 32 instead of 16"
-
-
-def test_a_directory_without_recordings_is_one_line(tmp_path, capsys):
-    status, lines, errors = run(capsys, "verify", "--base_dir", tmp_path)
-    assert (status, lines, len(errors)) == (2, [], 1)
-    assert "no recordings of the layout" in errors[0]
-    assert run(capsys, "verify", "--base_dir", tmp_path / "nowhere")[0] == 2
-
-
-def test_on_real_clips_it_reports_exactly_what_is_missing(real_clips, capsys):
-    report = verify.verify(real_clips)
-    found = report.machines[report.machines["snr"] == "0dB"]
-    counts = {(row.machine_type, row.machine_id): (row.normal, row.abnormal) for row in found.itertuples()}
-    assert counts.pop(("fan", "id_00")) == (20, 6)
-    assert counts.pop(("fan", "id_02")) == (10, 4)
-    assert list(counts.values()) == [(1, 1)] * 14
-    assert set(report.faults["fault"]) == {"channels 1 instead of 8"}
-
-    status, lines, _ = run(capsys, "verify", "--base_dir", real_clips)
-    assert status == 1
-    assert sum(line.endswith("  missing") for line in lines) == 32
-    assert "0dB fan id_00         20 of 1011      6 of 407  1392 missing, 26 faulty" in lines
-    assert f"{Path('0dB/fan/id_00/abnormal/00000000.wav')} and 25 more: channels 1 instead of 8" in lines
-    assert "0 of 48 machines are as in MIMII, 32 are missing; 68 of 68 recordings have a fault." in lines
-    assert max(map(len, lines)) <= 84
-
-
-def test_real_clips_with_all_channels_have_no_fault(real_clips_8ch):
-    report = verify.verify(real_clips_8ch, ["0dB"])
-    assert report.faults.empty
-    assert report.machines[["normal", "abnormal"]].sum().tolist() == [4, 0]
-    assert not report.is_good
 
 
 # --- 7z.sh ------------------------------------------------------------------------------------------------------
@@ -304,7 +95,7 @@ def run_7z(shell, dataset, path=None, cwd="/"):
 @needs_shell
 @pytest.mark.parametrize("shell", SHELLS)
 def test_7z_sh_unpacks_what_is_there_from_any_directory(dataset, shell):
-    for archive in archives.archives():
+    for archive in archives():
         if archive.name != "0_dB_pump.zip":
             (dataset / archive.name).write_text(archive.name)
     result = run_7z(shell, dataset, cwd=Path(dataset.anchor))
@@ -312,7 +103,7 @@ def test_7z_sh_unpacks_what_is_there_from_any_directory(dataset, shell):
     assert result.stdout.splitlines()[-1] == "Not here: 0_dB_pump.zip"
     unpacked = {path.relative_to(dataset).as_posix() for path in dataset.glob("*/*")}
     assert unpacked == {
-        f"{archive.snr}/unpacked_{archive.name}" for archive in archives.archives() if archive.name != "0_dB_pump.zip"
+        f"{archive.snr}/unpacked_{archive.name}" for archive in archives() if archive.name != "0_dB_pump.zip"
     }
     assert run_7z(shell, dataset, cwd=dataset).returncode == 0
 
@@ -320,7 +111,7 @@ def test_7z_sh_unpacks_what_is_there_from_any_directory(dataset, shell):
 @needs_shell
 @pytest.mark.parametrize("shell", SHELLS)
 def test_7z_sh_stops_at_the_first_error(dataset, shell):
-    for archive in archives.archives():
+    for archive in archives():
         (dataset / archive.name).write_text("damaged" if archive.name == "0_dB_fan.zip" else "good")
     result = run_7z(shell, dataset)
     assert result.returncode == 1
@@ -335,7 +126,7 @@ def test_7z_sh_says_what_it_lacks(dataset, shell):
     result = run_7z(shell, dataset)
     assert result.returncode == 2
     assert "no archive of MIMII in" in result.stderr
-    assert all(archive.name in result.stdout for archive in archives.archives())
+    assert all(archive.name in result.stdout for archive in archives())
     (dataset / "dirname").symlink_to(shutil.which("dirname"))
     result = run_7z(shell, dataset, path=str(dataset))
     assert result.returncode == 2
@@ -345,7 +136,7 @@ def test_7z_sh_says_what_it_lacks(dataset, shell):
 @needs_shell
 @pytest.mark.skipif(not shutil.which("7z"), reason="there is no 7z")
 def test_7z_sh_and_extract_do_the_same(dataset):
-    for archive in archives.archives():
+    for archive in archives():
         with zipfile.ZipFile(dataset / archive.name, "w", zipfile.ZIP_DEFLATED) as content:
             content.writestr(f"{archive.machine_type}/id_00/normal/00000000.wav", archive.name * 100)
 
@@ -355,7 +146,7 @@ def test_7z_sh_and_extract_do_the_same(dataset):
     assert run_7z("sh", dataset, path=os.environ["PATH"]).returncode == 0
     by_7z = unpacked()
     assert len(by_7z) == 12
-    for snr in archives.SNRS:
+    for snr in SNRS:
         shutil.rmtree(dataset / snr)
-    archives.extract(dataset, archives.archives())
+    extract(dataset, archives())
     assert unpacked() == by_7z

@@ -9,7 +9,8 @@ import pytest
 import soundfile
 from support import SAMPLE_RATE, sound, write_machine
 
-from mimii.data.recordings import MACHINE, find_recordings
+from mimii.data.machines import MACHINE
+from mimii.data.recordings import find_recordings
 from mimii.features import extraction
 from mimii.features.logmel import log_mel
 from mimii.features.store import FeatureStore
@@ -48,7 +49,7 @@ def test_features_are_the_log_mel_frames_of_each_recording_in_order(data, store)
     for machine in machines:
         features = store.load(machine)
         assert features.sample_rate == SAMPLE_RATE
-        assert features.left_out == {}
+        assert features.skipped == {}
         assert list(features.recordings["path"]) == list(machine["path"])
         for number, path in enumerate(machine["path"]):
             expected = log_mel(soundfile.read(path, dtype="float32")[0], SAMPLE_RATE, store.settings)
@@ -112,7 +113,7 @@ def test_every_setting_has_a_file_of_its_own(change, data, store):
     assert other.path(machine) != store.path(machine)
 
 
-def test_unusable_recordings_are_left_out_and_named_with_the_reason(data, store, log_lines):
+def test_unusable_recordings_are_skipped_and_named_with_the_reason(data, store, log_lines):
     normal(data, 0).write_text("no sound")
     rewrite(normal(data, 1), np.zeros(1023))
     rewrite(normal(data, 2), np.full(8000, np.nan), subtype="FLOAT")
@@ -120,19 +121,19 @@ def test_unusable_recordings_are_left_out_and_named_with_the_reason(data, store,
     store.extract(machines, jobs=1)
     features = store.load(machines[0])
     bad = {str(normal(data, number)) for number in range(3)}
-    assert set(features.left_out) == bad
+    assert set(features.skipped) == bad
     assert len(features.recordings) == 1
     assert len(features.offsets) == 2
     warnings = [line for line in log_lines if line.startswith("WARNING")]
     for path in bad:
         assert [path in line for line in warnings].count(True) == 1
-    assert "short" in features.left_out[str(normal(data, 1))]
-    assert "finite" in features.left_out[str(normal(data, 2))]
-    assert store.load(machines[1]).left_out == {}
+    assert "short" in features.skipped[str(normal(data, 1))]
+    assert "finite" in features.skipped[str(normal(data, 2))]
+    assert store.load(machines[1]).skipped == {}
 
 
 @pytest.mark.parametrize("change", ["newer", "gone"])
-def test_a_recording_that_changes_between_finding_and_reading_is_left_out(change, data, store):
+def test_a_recording_that_changes_between_finding_and_reading_is_skipped(change, data, store):
     machine = machines_in(data)[0]
     path = normal(data, 1)
     if change == "newer":
@@ -140,12 +141,12 @@ def test_a_recording_that_changes_between_finding_and_reading_is_left_out(change
     else:
         path.unlink()
     store.extract([machine], jobs=1)
-    assert list(store.load(machine).left_out) == [str(path)]
+    assert list(store.load(machine).skipped) == [str(path)]
     with pytest.raises(FileNotFoundError):  # what is there now goes by another name
         store.load(machines_in(data)[0])
 
 
-def test_what_was_left_out_is_named_again_when_it_comes_from_the_cache(data, store, log_lines):
+def test_what_was_skipped_is_named_again_when_it_comes_from_the_cache(data, store, log_lines):
     normal(data, 0).write_text("no sound")
     machines = machines_in(data)
     store.extract(machines, jobs=1)
@@ -158,7 +159,7 @@ def test_the_shortest_recording_in_use_is_one_fft_long(data, store):
     rewrite(normal(data, 0), np.zeros(1024))
     machine = machines_in(data)[0]
     store.extract([machine], jobs=1)
-    assert store.load(machine).left_out == {}
+    assert store.load(machine).skipped == {}
 
 
 def test_of_mixed_sample_rates_the_most_frequent_one_is_kept(data, store):
@@ -167,8 +168,8 @@ def test_of_mixed_sample_rates_the_most_frequent_one_is_kept(data, store):
     store.extract([machine], jobs=1)
     features = store.load(machine)
     assert features.sample_rate == SAMPLE_RATE
-    assert list(features.left_out) == [str(normal(data, 1))]
-    assert "8000" in features.left_out[str(normal(data, 1))]
+    assert list(features.skipped) == [str(normal(data, 1))]
+    assert "8000" in features.skipped[str(normal(data, 1))]
 
 
 def test_a_channel_that_is_not_there_leaves_the_recording_out(data, tmp_path):
@@ -188,7 +189,7 @@ def test_a_machine_without_a_single_usable_recording_has_no_frames(data, store):
     features = store.load(machine)
     assert features.frames.shape == (0, 64)
     assert len(features.recordings) == 0
-    assert len(features.left_out) == 4
+    assert len(features.skipped) == 4
 
 
 @pytest.mark.parametrize("content", [b"", b"damaged", None])

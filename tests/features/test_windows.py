@@ -214,12 +214,12 @@ def test_values_of_windows_are_averaged_over_their_recording():
 
 def test_features_of_several_machines_are_put_one_after_the_other():
     parts = [make_features([4, 2], prefix="a"), make_features([3], prefix="b")]
-    parts[1].left_out["b9"] = "is too short"
+    parts[1].skipped["b9"] = "is too short"
     whole = Features.concatenate(parts)
     assert list(whole.offsets) == [0, 4, 6, 9]
     assert list(whole.recordings["path"]) == ["a0", "a1", "b0"]
     assert np.array_equal(whole.frames, np.concatenate([part.frames for part in parts]))
-    assert whole.left_out == {"b9": "is too short"}
+    assert whole.skipped == {"b9": "is too short"}
 
 
 def test_machines_of_different_sample_rates_are_not_mixed():

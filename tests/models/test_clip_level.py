@@ -1,4 +1,4 @@
-"""Models that judge recordings as a whole, against independent computations and on data that are hard on them."""
+"""Clip-level detectors, against independent computations and on data that are hard on them."""
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,13 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
 
 from mimii.features.windows import Features
-from mimii.models import DETECTORS, create_model, recording_options
+from mimii.models import DETECTORS, create_model
 from mimii.models.clip_level import pool_frames
-from mimii.settings import DISTANCES, POOLINGS, RecordingSettings, TrainingSettings
+from mimii.settings import DISTANCES, POOLINGS, ClipSettings, TrainingSettings
+from mimii.training.hooks import Training
 
-MODELS = [name for name in DETECTORS if DETECTORS[name].options]
-SETTINGS = TrainingSettings()
+MODELS = [name for name in DETECTORS if DETECTORS[name].is_clip_level]
+TRAINING = Training(TrainingSettings(), seed=3)
 
 
 def windows_of(recordings, length=2):
@@ -34,8 +35,8 @@ def noise(count, bands=6, frames=20, seed=0, level=0.0):
 
 
 def fitted(name, recordings, **options):
-    model = create_model(name, n_mels=recordings[0].shape[1], frames=2, recording=RecordingSettings(**options))
-    model.fit(windows_of(recordings), None, SETTINGS, seed=3)
+    model = create_model(name, n_mels=recordings[0].shape[1], frames=2, clip=ClipSettings(**options))
+    model.fit(windows_of(recordings), None, TRAINING)
     return model
 
 
@@ -86,8 +87,8 @@ def test_twfr_goes_from_the_mean_to_the_maximum():
 def test_each_frame_counts_once_whatever_the_windows(pooling, case):
     training, others, *_ = case
     for length in (1, 2, 5):
-        model = create_model("knn", n_mels=6, frames=length, recording=RecordingSettings(pooling=pooling))
-        model.fit(windows_of(training, length), None, SETTINGS, seed=0)
+        model = create_model("knn", n_mels=6, frames=length, clip=ClipSettings(pooling=pooling))
+        model.fit(windows_of(training, length), None, TRAINING)
         numbers, vectors = model.vectors(windows_of(others, length))
         assert list(numbers) == list(range(7))
         expected = np.stack([pool_frames(part.astype(np.float32), pooling, 0.99) for part in others])
@@ -115,7 +116,7 @@ def test_knn_is_the_distance_from_the_nearest(case):
 
 
 @pytest.mark.parametrize(("distance", "apart"), [("euclidean", euclidean_distances), ("cosine", cosine_distances)])
-def test_ldn_divides_by_the_mean_distance_of_the_neighbour_from_its_own_four(distance, apart, case):
+def test_ldn_divides_by_the_mean_distance_of_the_neighbour_from_its_four(distance, apart, case):
     training, others, normal, vectors = case
     spreads = [np.mean(sorted(apart(one[None], np.delete(normal, n, 0))[0])[:4]) for n, one in enumerate(normal)]
     expected = [min(d / spread for d, spread in zip(row, spreads, strict=True)) for row in apart(vectors, normal)]
@@ -154,18 +155,18 @@ def test_gmm_is_the_likelihood_of_two_gaussians():
     assert close(scores(fitted("gmm", training), others), -np.log(likelihood))
 
 
-def test_fusion_is_the_mean_of_z_scores_from_recordings_left_out(case):
+def test_fusion_is_the_mean_of_z_scores_from_held_out_recordings(case):
     training, others, *_ = case
     number = np.arange(len(training))
     z_scores = []
     for name in ("knn", "mahalanobis", "ldn", "pca"):
         model = fitted(name, training)
         normal = model.vectors(windows_of(training))[1]
-        left_out = np.empty(len(training))
+        held_out = np.empty(len(training))
         for fold in range(5):
             learnt = model.learn(normal[number % 5 != fold], 3)
-            left_out[number % 5 == fold] = model.distances(learnt, normal[number % 5 == fold])
-        z_scores.append((scores(model, others) - left_out.mean()) / left_out.std())
+            held_out[number % 5 == fold] = model.distances(learnt, normal[number % 5 == fold])
+        z_scores.append((scores(model, others) - held_out.mean()) / held_out.std())
     assert close(scores(fitted("fusion", training), others), np.mean(z_scores, axis=0))
 
 
@@ -187,30 +188,21 @@ def test_parameters_are_the_numbers_that_are_kept(case):
     assert counts["fusion"] == members + 8
 
 
-# --- options
+# --- options and windows
 
 
-def test_options_are_those_that_make_a_difference():
-    chosen = RecordingSettings(pooling="twfr", twfr_r=0.5, distance="cosine")
-    assert recording_options("knn", chosen) == {"pooling": "twfr", "twfr_r": 0.5, "distance": "cosine"}
-    assert recording_options("pca", chosen) == {"pooling": "twfr", "twfr_r": 0.5}
-    assert recording_options("pca", RecordingSettings(twfr_r=0.5)) == {"pooling": "mean"}
-    assert recording_options("simple_ae", chosen) == recording_options("isolation_forest", chosen) == {}
-
-
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("name", MODELS)
-def test_a_file_of_other_options_is_refused(name, case, tmp_path):
-    from mimii.storage.files import CacheError
-
+def test_the_length_of_windows_makes_no_difference_to_a_single_bit(name, pooling, case):
     training, others, *_ = case
-    model = fitted(name, training, pooling="twfr", twfr_r=0.9)
-    model.save(tmp_path / "a.skops", {})
-    for other in (RecordingSettings(), RecordingSettings(pooling="twfr", twfr_r=0.8)):
-        with pytest.raises(CacheError, match="holds"):
-            create_model(name, n_mels=6, frames=2, recording=other).load(tmp_path / "a.skops")
-    same = create_model(name, n_mels=6, frames=2, recording=RecordingSettings(pooling="twfr", twfr_r=0.9))
-    same.load(tmp_path / "a.skops")
-    assert np.array_equal(scores(same, others), scores(model, others))
+    found = []
+    for length in (1, 5):
+        windows = windows_of(training, length)
+        model = create_model(name, n_mels=6, frames=length, clip=ClipSettings(pooling=pooling))
+        model.fit(windows, None, TRAINING)
+        normal = model.calibrate(windows, None, TRAINING)["native", ""].scores
+        found.append([*model.vectors(windows), model.score_recordings(windows_of(others, length))[1], normal])
+    assert all(np.array_equal(one, five) for one, five in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -245,7 +237,7 @@ def test_whatever_the_recordings_scores_are_finite_numbers(data):
         for distance in DISTANCES:
             model = fitted(name, training, distance=distance)
             assert np.isfinite(scores(model, others)).all(), name
-            normal = model.score_normal(windows_of(training), None, SETTINGS, seed=1)
+            normal = model.calibrate(windows_of(training), None, TRAINING)["native", ""]
             assert np.isfinite(normal.scores).all(), name
             assert len(normal.scores) == count
 
@@ -258,12 +250,12 @@ def test_of_identical_recordings_another_one_stands_out(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_scores_of_normal_recordings_are_of_those_left_out(name, case):
+def test_scores_of_normal_recordings_are_of_those_held_out(name, case):
     """Else the nearest neighbour of each would be itself."""
     training, *_ = case
     model = fitted(name, training)
-    normal = model.score_normal(windows_of(training), None, SETTINGS, seed=3)
-    assert normal.source == "left_out"
+    normal = model.calibrate(windows_of(training), None, TRAINING)["native", ""]
+    assert normal.source == "held_out"
     assert list(normal.numbers) == list(range(30))
     assert np.median(normal.scores) > np.median(scores(model, training))
     others = [recording for number, recording in enumerate(training) if number % 5 != 2]
@@ -272,7 +264,7 @@ def test_scores_of_normal_recordings_are_of_those_left_out(name, case):
 
 
 @pytest.mark.parametrize("name", ["gmm", "fusion"])
-def test_what_needs_two_recordings_can_leave_none_of_two_out(name, case):
+def test_a_detector_that_needs_two_recordings_can_hold_out_none_of_two(name, case):
     training, *_ = case
-    normal = fitted(name, training[:2]).score_normal(windows_of(training[:2]), None, SETTINGS, seed=3)
+    normal = fitted(name, training[:2]).calibrate(windows_of(training[:2]), None, TRAINING)["native", ""]
     assert normal.source == "training"

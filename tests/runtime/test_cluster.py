@@ -5,9 +5,10 @@ import threading
 import pytest
 from support import read_rows, write_machine
 
-import exp_autoencoding
+from mimii.commands import detection
 from mimii.errors import UserError
-from mimii.runtime.processes import count_workers, in_parallel
+from mimii.runtime.cluster import count_workers
+from mimii.runtime.processes import in_parallel
 
 distributed = pytest.importorskip("distributed")
 
@@ -33,8 +34,8 @@ def cluster():
 def sweep(data, results, *options):
     directories = [f"--{name}_dir={results / name}" for name in ("pickle", "model", "result")]
     models = ["--model", "simple_ae", "isolation_forest", "--seeds", "1", "2", "--epochs", "40"]
-    args = exp_autoencoding.parse_args([f"--base_dir={data}", *directories, *models, *options])
-    assert exp_autoencoding.run(args) == 0
+    args = detection.parse_args([f"--base_dir={data}", *directories, *models, *options])
+    assert detection.run(args) == 0
     rows = read_rows(results / "result" / "research_results.csv")
     assert rows["run_id"].is_unique
     return rows.sort_values(METRICS)[METRICS].reset_index(drop=True)
@@ -75,6 +76,6 @@ def test_workers_of_several_threads_are_refused():
 
 
 def test_scheduler_that_does_not_answer_is_named(monkeypatch):
-    monkeypatch.setattr("mimii.runtime.processes._CLUSTER_TIMEOUT", 1)
+    monkeypatch.setattr("mimii.runtime.cluster._TIMEOUT", 1)
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9"):
         list(in_parallel(len, ["a"], 1, scheduler="tcp://127.0.0.1:9"))

@@ -1,9 +1,13 @@
 """The split of classification, its classes, and how predictions become metrics."""
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sklearn.metrics import (
     accuracy_score,
@@ -13,15 +17,34 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from mimii.data.recordings import MACHINE, UNLABELLED, split_for_classification
+from mimii.data.machines import MACHINE, UNLABELLED
+from mimii.data.splits import split_for_classification
 from mimii.evaluation.metrics import classification_metrics
 from mimii.features.store import FeatureStore
 from mimii.features.windows import Features
-from mimii.settings import FeatureSettings, TrainingSettings
-from mimii.sweep.classification import COLUMNS, ClassificationTask, class_names, drop_small_classes, unusable
-from mimii.sweep.task import make_pools
+from mimii.settings import (
+    CLASSIFICATION_TYPES,
+    ClassificationSettings,
+    DataSettings,
+    FeatureSettings,
+    RunSettings,
+    TrainingSettings,
+)
+from mimii.sweep.classification import (
+    COLUMNS,
+    ClassificationTask,
+    can_evaluate,
+    class_list,
+    class_names,
+    drop_small_classes,
+    plan,
+    why_not,
+)
+from mimii.sweep.groups import make_groups
+from mimii.sweep.identity import evaluations
+from mimii.sweep.planning import subjects_of
 
-examples = settings(deadline=None, derandomize=True, max_examples=50)
+examples = hypothesis_settings(deadline=None, derandomize=True, max_examples=50)
 CLIP = ["machine_type", "machine_id", "label", "name"]
 SNRS = ("0dB", "6dB", "min6dB")
 
@@ -60,21 +83,26 @@ def sides(table, seed=42):
     return split[split["split"] == "train"], split[split["split"] == "eval"]
 
 
-def task_for(
-    pool, classification_type="machine_type", scope="type", model="simple_classifier", tmp_path=None, **options
-):
+def task_for(group, classification_type="machine_type", scope="type", model="simple_classifier", **options):
+    classes = class_list(group, classification_type)
+    chosen = {"classification_type": classification_type, "class_weight": "balanced"}
+    settings = TrainingSettings(**{"frames": 2, **options})
+    subjects = subjects_of(group, scope, partial(can_evaluate, classification_type, len(classes)))
+    facts = f"{classification_type} {scope} {settings}"
     return ClassificationTask(
         model=model,
         scope=scope,
-        pool=pool,
-        store=FeatureStore(tmp_path, FeatureSettings(n_mels=2)),
-        settings=TrainingSettings(**{"frames": 2, **options}),
-        model_dir=tmp_path,
+        group=group,
+        evaluations=evaluations(facts, subjects, [("", "")]),
+        store=FeatureStore(Path("features"), FeatureSettings(n_mels=2)),
+        settings=settings,
+        model_path=Path("classifier.model"),
         device="cpu",
         jobs=1,
         retrain=False,
-        classification_type=classification_type,
-        class_weight="balanced",
+        options=chosen,
+        classes=classes,
+        **chosen,
     )
 
 
@@ -106,12 +134,12 @@ def test_no_clip_stands_on_both_sides_at_whatever_snr(table, seed):
 def test_in_every_task_training_validation_and_evaluation_share_no_clip(
     table, seed, val_split, scope, classification_type
 ):
-    pools, _ = drop_small_classes(make_pools(split_for_classification(table, seed), scope))
-    for pool in pools:
-        if unusable(pool, classification_type):
+    groups, _ = drop_small_classes(make_groups(split_for_classification(table, seed), scope))
+    for group in groups:
+        if why_not(group, classification_type):
             continue
-        task = task_for(pool, classification_type, scope, seed=seed, val_split=val_split)
-        features = features_of(pool.recordings)
+        task = task_for(group, classification_type, scope, seed=seed, val_split=val_split)
+        features = features_of(group.recordings)
         windows, validation = task.training_windows(features)
         recordings = features.recordings
         learnt, held_out = (recordings.iloc[np.unique(part.recording)] for part in (windows, validation))
@@ -202,7 +230,7 @@ def test_labels_with_one_clip_are_named_and_left_out():
         ("6dB", "fan", "id_04", 1, 1),
         ("6dB", "pump", "id_00", 2, 2),
     )
-    [fan, pump], dropped = drop_small_classes(make_pools(split_for_classification(table, 42), "type"))
+    [fan, pump], dropped = drop_small_classes(make_groups(split_for_classification(table, 42), "type"))
     assert len(dropped) == 2
     assert sum("6dB fan id_02" in name and "abnormal" in name.split("(")[1] for name in dropped) == 1
     [small] = [name for name in dropped if "6dB fan id_04" in name]
@@ -220,8 +248,8 @@ def test_what_is_left_has_clips_on_both_sides_and_nothing_else_is_dropped(table,
     split = split_for_classification(table, 42)
     keys = [*MACHINE, "label"]
     on_both = split.groupby(keys)["split"].transform("nunique") == 2
-    pools, dropped = drop_small_classes(make_pools(split, scope))
-    kept = [path for pool in pools for machine in pool.machines for path in machine["path"]]
+    groups, dropped = drop_small_classes(make_groups(split, scope))
+    kept = [path for group in groups for machine in group.machines for path in machine["path"]]
     assert sorted(kept) == sorted(split.loc[on_both, "path"])
     assert bool(dropped) == (not on_both.all())
     for machine, group in split[~on_both].groupby(MACHINE):
@@ -229,15 +257,15 @@ def test_what_is_left_has_clips_on_both_sides_and_nothing_else_is_dropped(table,
         assert sorted(text.partition("(")[2].rstrip(")").split(", ")) == sorted(group["label"].unique())
 
 
-def test_a_pool_says_why_it_can_not_be_used():
+def test_a_group_says_why_it_can_not_be_used():
     table = make_table(("6dB", "fan", "id_00", 5, 5), ("6dB", "pump", "id_00", 1, 1), ("6dB", "slider", "id_00", 5, 0))
-    pools, _ = drop_small_classes(make_pools(split_for_classification(table, 42), "type"))
-    reasons = {pool.key[1]: unusable(pool, "machine_type") for pool in pools}
+    groups, _ = drop_small_classes(make_groups(split_for_classification(table, 42), "type"))
+    reasons = {group.key[1]: why_not(group, "machine_type") for group in groups}
     assert reasons["fan"] == ""
     assert "too few" in reasons["pump"]
     assert "only one class" in reasons["slider"]
     assert "normal" in reasons["slider"]
-    reasons = {pool.key[1]: unusable(pool, "machine_id") for pool in pools}
+    reasons = {group.key[1]: why_not(group, "machine_id") for group in groups}
     assert "only one class" in reasons["fan"]
     assert "id_00" in reasons["fan"]
 
@@ -303,12 +331,12 @@ def test_metrics_are_those_of_scikit_learn(num_classes, extra, seed):
 def fans():
     """Three machines of a type; of each 2 + 1 recordings are for evaluation."""
     table = make_table(*(("6dB", "fan", machine_id, 10, 5) for machine_id in ("id_00", "id_02", "id_04")))
-    [pool] = make_pools(split_for_classification(table, 42), "type")
-    return pool
+    [group] = make_groups(split_for_classification(table, 42), "type")
+    return group
 
 
-def evaluated(pool, machine_id=None):
-    table = pool.recordings
+def evaluated(group, machine_id=None):
+    table = group.recordings
     table = table[table["split"] == "eval"].reset_index(drop=True)
     return table if machine_id is None else table[table["machine_id"] == machine_id].reset_index(drop=True)
 
@@ -317,47 +345,51 @@ def random_outputs(count, num_classes):
     return np.random.default_rng(5).dirichlet(np.ones(num_classes), count)
 
 
-def test_rows_are_the_machines_and_the_pool(fans, tmp_path):
+def test_rows_are_the_machines_and_the_group(fans):
     for classification_type, classes in (
-        ("machine_type", ["normal", "abnormal"]),
-        ("machine_id", ["fan id_00", "fan id_02", "fan id_04"]),
+        ("machine_type", ("normal", "abnormal")),
+        ("machine_id", ("fan id_00", "fan id_02", "fan id_04")),
     ):
-        task = task_for(fans, classification_type, tmp_path=tmp_path)
+        task = task_for(fans, classification_type)
         assert task.classes == classes
-        keys = [evaluation.key[2] for evaluation in task.evaluations()]
-        assert keys == ["id_00", "id_02", "id_04", "all"]
-        assert len({evaluation.run_id for evaluation in task.evaluations()}) == 4
-        assert task.row_facts()["num_classes"] == len(classes)
-        assert task.row_facts()["classification_type"] == classification_type
+        assert [evaluation.subject.key[2] for evaluation in task.evaluations] == ["id_00", "id_02", "id_04", "all"]
+        assert len({evaluation.run_id for evaluation in task.evaluations}) == 4
 
 
-def test_run_ids_tell_tasks_apart(fans, tmp_path):
-    kinds = [("machine_type", "type"), ("machine_id", "type"), ("machine_type", "all"), ("machine_id", "all")]
-    ids = [
-        evaluation.run_id
-        for kind, scope in kinds
-        for seed in (1, 2)
-        for evaluation in task_for(fans, kind, scope, tmp_path=tmp_path, seed=seed).evaluations()
-    ]
+def test_run_ids_tell_tasks_apart():
+    table = make_table(*(("6dB", "fan", machine_id, 10, 5) for machine_id in ("id_00", "id_02", "id_04")))
+    ids = []
+    for classification_type in CLASSIFICATION_TYPES:
+        for scope in ("type", "all"):
+            settings = ClassificationSettings(
+                data=DataSettings(base_dir=Path("data")),
+                classification_type=classification_type,
+                run=RunSettings(models=("svm",), scope=scope, seeds=(1, 2), device="cpu", jobs=1),
+            )
+            tasks = plan(settings, table)
+            assert {task.options["num_classes"] for task in tasks} == {
+                2 if classification_type == "machine_type" else 3
+            }
+            ids += [evaluation.run_id for task in tasks for evaluation in task.evaluations]
     assert len(set(ids)) == len(ids) == 32
 
 
-def test_a_machine_among_machines_has_only_what_is_defined(fans, tmp_path):
-    task = task_for(fans, "machine_id", tmp_path=tmp_path)
+def test_a_machine_among_machines_has_only_what_is_defined(fans):
+    task = task_for(fans, "machine_id")
     recordings = evaluated(fans, "id_02")
     outputs = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1], [0.1, 0.8, 0.1]])
-    metrics = task.evaluate(recordings, outputs, ("6dB", "fan", "id_02")).metrics
-    there = {name: value for name, value in metrics.items() if value == value}
-    assert there["accuracy"] == pytest.approx(2 / 3)
-    assert there["recall"] == pytest.approx(2 / 3)
-    assert not {"roc_auc", "f1_macro", "precision", "f1"} & set(there)
+    metrics = task.evaluate(None, recordings, outputs, ("6dB", "fan", "id_02"), ("", "")).metrics
+    defined = {name: value for name, value in metrics.items() if value == value}
+    assert defined["accuracy"] == pytest.approx(2 / 3)
+    assert defined["recall"] == pytest.approx(2 / 3)
+    assert not {"roc_auc", "f1_macro", "precision", "f1"} & set(defined)
 
 
-def test_the_pool_has_every_metric(fans, tmp_path):
-    task = task_for(fans, "machine_id", tmp_path=tmp_path)
+def test_the_group_has_every_metric(fans):
+    task = task_for(fans, "machine_id")
     recordings = evaluated(fans)
     outputs = random_outputs(len(recordings), 3)
-    metrics = task.evaluate(recordings, outputs, fans.key).metrics
+    metrics = task.evaluate(None, recordings, outputs, fans.key, ("", "")).metrics
     assert metrics == classification_metrics(recordings["machine_id"].map(int_of_id).to_numpy(), outputs)
 
 
@@ -366,18 +398,18 @@ def int_of_id(machine_id):
 
 
 @pytest.mark.parametrize("classification_type", ["machine_type", "machine_id"])
-def test_probabilities_and_confusion_are_kept(classification_type, fans, tmp_path):
-    task = task_for(fans, classification_type, tmp_path=tmp_path)
+def test_probabilities_and_confusion_are_kept(classification_type, fans):
+    task = task_for(fans, classification_type)
     recordings = evaluated(fans)
     outputs = random_outputs(len(recordings), len(task.classes))
-    tables = task.evaluate(recordings, outputs, fans.key).tables
-    scores, confusion = tables[""], tables["_confusion"]
+    judgement = task.evaluate(None, recordings, outputs, fans.key, ("", ""))
+    scores, confusion = judgement.scores, judgement.confusion
     assert list(scores["path"]) == list(recordings["path"])
     assert list(scores["target"]) == list(class_names(recordings, classification_type))
     assert np.array_equal(scores[[f"p_{name}" for name in task.classes]].to_numpy(), outputs)
     assert list(scores["prediction"]) == [task.classes[place] for place in outputs.argmax(axis=1)]
     counts = confusion.set_index("target")
-    assert list(counts.index) == list(counts.columns) == task.classes
+    assert list(counts.index) == list(counts.columns) == list(task.classes)
     assert counts.to_numpy().sum() == len(recordings)
     assert counts.sum(axis=1).to_dict() == scores["target"].value_counts().to_dict()
     for target in task.classes:
@@ -386,17 +418,18 @@ def test_probabilities_and_confusion_are_kept(classification_type, fans, tmp_pat
             assert counts.loc[target, prediction] == both.sum()
 
 
-def test_a_confusion_matrix_has_the_classes_that_nothing_was_taken_for(fans, tmp_path):
-    task = task_for(fans, "machine_id", tmp_path=tmp_path)
+def test_a_confusion_matrix_has_the_classes_that_nothing_was_taken_for(fans):
+    task = task_for(fans, "machine_id")
     recordings = evaluated(fans, "id_00")
     outputs = np.tile([1.0, 0.0, 0.0], (len(recordings), 1))
-    counts = task.evaluate(recordings, outputs, ("6dB", "fan", "id_00")).tables["_confusion"].set_index("target")
+    judgement = task.evaluate(None, recordings, outputs, ("6dB", "fan", "id_00"), ("", ""))
+    counts = judgement.confusion.set_index("target")
     assert counts.shape == (3, 3)
     assert counts.to_numpy().tolist() == [[3, 0, 0], [0, 0, 0], [0, 0, 0]]
 
 
-def test_what_lost_a_class_can_not_be_evaluated(fans, tmp_path):
-    by_label, by_machine = (task_for(fans, kind, tmp_path=tmp_path) for kind in ("machine_type", "machine_id"))
+def test_what_lost_a_class_can_not_be_evaluated(fans):
+    by_label, by_machine = (task_for(fans, kind) for kind in ("machine_type", "machine_id"))
     recordings = evaluated(fans)
     normal, two = recordings[recordings["label"] == "normal"], recordings[recordings["machine_id"] != "id_04"]
     assert by_label.can_evaluate(recordings, fans.key)

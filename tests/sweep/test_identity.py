@@ -1,57 +1,28 @@
+"""What makes a difference to a model or a row changes its name, and nothing else does."""
+
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mimii.data.recordings import MACHINE, split_for_detection
-from mimii.features.store import FeatureStore
-from mimii.settings import FeatureSettings, TrainingSettings
-from mimii.sweep.detection import DetectionTask
-from mimii.sweep.task import derive_seed, make_pools
-
-KEYS = [("0dB", "fan", "id_00"), ("6dB", "fan", "id_00"), ("6dB", "fan", "id_02"), ("6dB", "pump", "id_00")]
-
-
-def recordings():
-    rows = [(*key, name) for key in KEYS for name in ("0.wav", "1.wav")]
-    return pd.DataFrame(rows, columns=[*MACHINE, "name"])
-
-
-def keys_of(pool):
-    return [tuple(machine[MACHINE].iloc[0]) for machine in pool.machines]
-
-
-def test_in_scope_machine_each_machine_is_a_pool():
-    pools = make_pools(recordings(), "machine")
-    assert [pool.key for pool in pools] == KEYS
-    assert [keys_of(pool) for pool in pools] == [[key] for key in KEYS]
-
-
-def test_in_scope_type_machines_of_one_snr_and_type_are_a_pool():
-    pools = make_pools(recordings(), "type")
-    assert [pool.key for pool in pools] == [("0dB", "fan", "all"), ("6dB", "fan", "all"), ("6dB", "pump", "all")]
-    assert [keys_of(pool) for pool in pools] == [KEYS[:1], KEYS[1:3], KEYS[3:]]
-
-
-def test_in_scope_all_there_is_one_pool():
-    [pool] = make_pools(recordings(), "all")
-    assert pool.key == ("all", "all", "all")
-    assert keys_of(pool) == KEYS
-
-
-def test_a_pool_holds_every_recording_once():
-    for scope in ("machine", "type", "all"):
-        machines = [machine for pool in make_pools(recordings(), scope) for machine in pool.machines]
-        whole = pd.concat(machines, ignore_index=True)
-        pd.testing.assert_frame_equal(whole, recordings())
-        assert all(list(machine.index) == [0, 1] for machine in machines)
-
-
-def test_machines_without_snr_have_pools_too():
-    table = recordings().assign(snr="").drop_duplicates()
-    assert [pool.key for pool in make_pools(table, "type")] == [("", "fan", "all"), ("", "pump", "all")]
+from mimii.data.machines import MACHINE
+from mimii.data.splits import split_for_detection
+from mimii.models import CLASSIFIERS, DETECTORS, REGISTRY
+from mimii.settings import (
+    ClassificationSettings,
+    ClipSettings,
+    DataSettings,
+    DetectionSettings,
+    FeatureSettings,
+    RunSettings,
+    ScoringSettings,
+    TrainingSettings,
+)
+from mimii.sweep import classification, detection
+from mimii.sweep.identity import derive_seed, used_settings
 
 
 def test_seeds_follow_from_their_parts_alone():
@@ -66,7 +37,7 @@ def test_seeds_are_the_same_on_every_machine_and_in_every_process():
     assert derive_seed(42, "simple_ae", "6dB fan id_00") == 50462316897611683
 
 
-# --- the names of caches
+# --- the names of caches and of rows
 
 FILES = pd.DataFrame(
     [
@@ -90,33 +61,48 @@ CHANGES = {
         "tf32": st.booleans(),
     },
 }
+ON_A_GPU = "cuda:0"
 
 
-def make_task(features=FeatureSettings(), training=TrainingSettings(), files=FILES, **changes):  # noqa: B008 (frozen)
-    [pool] = make_pools(split_for_detection(files.drop(columns="split", errors="ignore")), "machine")
-    facts = {"model": "vae", "scope": "machine", "device": "cpu", "jobs": 1, "retrain": False, "model_dir": Path("m")}
-    return DetectionTask(pool=pool, store=FeatureStore(Path("f"), features), settings=training, **facts | changes)
+@pytest.fixture(autouse=True)
+def _pretended_devices(monkeypatch):
+    monkeypatch.setattr("mimii.sweep.planning.devices", lambda name: [ON_A_GPU if name == "cuda" else name])
+
+
+def make_task(
+    features=FeatureSettings(),  # noqa: B008 (frozen)
+    training=TrainingSettings(),  # noqa: B008
+    files=FILES,
+    scoring=ScoringSettings(),  # noqa: B008
+    **changes,
+):
+    run = RunSettings(**{"models": ("vae",), "scope": "machine", "device": "cuda", "jobs": 1} | changes)
+    data = DataSettings(base_dir=Path("data"))
+    settings = DetectionSettings(data=data, features=features, training=training, scoring=scoring, run=run)
+    recordings = split_for_detection(files.drop(columns="split", errors="ignore"))
+    task, *_ = detection.plan(settings, recordings)
+    return task
 
 
 def names_of(task):
     """The names of the features, of the model and of the row."""
-    evaluation, *_ = task.evaluations()
-    return task.store.path(task.pool.machines[0]), task.model_path(), evaluation.run_id
+    evaluation, *_ = task.evaluations
+    return task.store.path(task.group.machines[0]), task.model_path, evaluation.run_id
 
 
 @given(st.data())
 def test_any_change_of_any_setting_is_another_cache_and_another_row(data):
-    kind = data.draw(st.sampled_from(list(CHANGES)))
-    name = data.draw(st.sampled_from(list(CHANGES[kind])))
-    values = data.draw(st.lists(CHANGES[kind][name], min_size=2, max_size=2, unique=True))
-    key = "features" if kind is FeatureSettings else "training"
-    one, other = (names_of(make_task(**{key: replace(kind(), **{name: value})})) for value in values)
-    assert [a != b for a, b in zip(one, other, strict=True)] == [kind is FeatureSettings, True, True]
+    settings = data.draw(st.sampled_from(list(CHANGES)))
+    name = data.draw(st.sampled_from(list(CHANGES[settings])))
+    values = data.draw(st.lists(CHANGES[settings][name], min_size=2, max_size=2, unique=True))
+    key = "features" if settings is FeatureSettings else "training"
+    one, other = (names_of(make_task(**{key: replace(settings(), **{name: value})})) for value in values)
+    assert [a != b for a, b in zip(one, other, strict=True)] == [settings is FeatureSettings, True, True]
 
 
 def test_every_setting_has_its_strategy():
-    for kind, fields in CHANGES.items():
-        assert list(fields) == list(kind.__dataclass_fields__)
+    for settings, fields in CHANGES.items():
+        assert list(fields) == list(settings.__dataclass_fields__)
 
 
 @given(row=st.integers(0, 3), column=st.sampled_from(["name", "size", "mtime"]), value=st.integers(0, 2**60))
@@ -128,9 +114,77 @@ def test_any_change_of_any_recording_is_another_cache_and_another_row(row, colum
     assert [one != other for one, other in pairs] == [True, is_for_training, True]
 
 
-def test_another_model_scope_or_kind_of_device_is_another_model_and_row_and_the_jobs_are_not():
+def test_another_model_scope_or_kind_of_device_is_another_model_and_row_and_the_jobs_are_not(monkeypatch):
     plain = names_of(make_task())
-    for change in ({"model": "simple_ae"}, {"scope": "all"}, {"device": "cuda:0"}):
+    for change in ({"models": ("simple_ae",)}, {"scope": "all"}, {"device": "cpu"}):
         assert {*names_of(make_task(**change))[1:]}.isdisjoint(plain)
-    assert names_of(make_task(device="cuda:0")) == names_of(make_task(device="cuda:1"))
     assert names_of(make_task(jobs=7, retrain=True)) == plain
+    monkeypatch.setattr("mimii.sweep.planning.devices", lambda name: ["cuda:1"])
+    assert names_of(make_task()) == plain
+
+
+def test_another_way_of_scoring_is_another_row_of_the_same_model():
+    plain = names_of(make_task())
+    for scoring in (ScoringSettings(scoring=("mahalanobis",)), ScoringSettings(score_pooling="max")):
+        features, model, run_id = names_of(make_task(scoring=scoring))
+        assert (features, model) == plain[:2]
+        assert run_id != plain[2]
+
+
+DIFFERENCES = {
+    "frames": 7,
+    "epochs": 2,
+    "batch_size": 64,
+    "learning_rate": 0.1,
+    "val_split": 0.3,
+    "seed": 7,
+    "tf32": True,
+}
+NETWORK = set(DIFFERENCES)
+USED = {
+    "isolation_forest": {"frames", "seed"},
+    "one_class_svm": {"frames", "seed"},
+    "gmm": {"seed"},
+    **{name: set() for name in ("knn", "mahalanobis", "pca", "ldn", "fusion")},
+}
+
+
+@pytest.mark.parametrize("model", DETECTORS)
+def test_a_setting_changes_a_detectors_row_exactly_where_it_makes_a_difference(model):
+    plain = names_of(make_task(models=(model,)))
+    for name, value in DIFFERENCES.items():
+        changed = names_of(make_task(models=(model,), training=replace(TrainingSettings(), **{name: value})))
+        is_other = name in USED.get(model, NETWORK)
+        assert [a != b for a, b in zip(plain, changed, strict=True)] == [False, is_other, is_other], name
+
+
+@pytest.mark.parametrize("model", DETECTORS)
+def test_the_pooling_changes_the_rows_of_clip_level_detectors_alone(model):
+    plain = names_of(make_task(models=(model,)))
+    for clip in (ClipSettings(pooling="max"), ClipSettings(distance="cosine"), ClipSettings(twfr_r=0.5)):
+        changed = names_of(make_task(models=(model,), scoring=ScoringSettings(clip=clip)))
+        changes_a_clip = clip.pooling == "max" and bool(REGISTRY[model].options)
+        changes_a_distance = clip.distance == "cosine" and "distance" in REGISTRY[model].options
+        assert (changed != plain) == (changes_a_clip or changes_a_distance)
+
+
+def test_tf32_makes_a_difference_on_a_gpu_alone():
+    for device, used in (("cpu", False), ("mps", False), ("cuda:1", True)):
+        assert ("tf32" in used_settings("vae", TrainingSettings(), device)) == used
+
+
+def test_models_that_draw_no_random_number_are_run_once_whatever_the_seeds():
+    data = DataSettings(base_dir=Path("data"))
+    run = RunSettings(models=("knn", "gmm", "vae"), scope="machine", seeds=(1, 2, 1, 3), device="cpu", jobs=1)
+    tasks = detection.plan(DetectionSettings(data=data, run=run), split_for_detection(FILES))
+    seeds = [(task.model, task.settings.seed) for task in tasks]
+    assert seeds == [("knn", 1), *[(model, seed) for seed in (1, 2, 3) for model in ("gmm", "vae")]]
+
+
+def test_the_seed_decides_the_split_of_a_classification_so_every_classifier_has_one():
+    files = pd.concat([FILES, FILES.assign(name="9" + FILES["name"])], ignore_index=True)
+    data = DataSettings(base_dir=Path("data"))
+    run = RunSettings(models=tuple(CLASSIFIERS), scope="type", seeds=(1, 2), device="cpu", jobs=1)
+    tasks = classification.plan(ClassificationSettings(data=data, run=run), files)
+    assert len({task.model_path for task in tasks}) == len({task.evaluations[0].run_id for task in tasks})
+    assert len({task.model_path for task in tasks}) == 2 * len(CLASSIFIERS)

@@ -5,13 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from mimii.errors import TaskError, UserError
+from mimii.errors import TaskError
 from mimii.features.windows import Windows
-from mimii.models.network import Network
 from mimii.networks.autoencoders import LSTMAE, ConvAE, SimpleAE, SpectralShapeAE
+from mimii.networks.base import Network
 from mimii.settings import TrainingSettings
 from mimii.training import loop
-from mimii.training.loop import ResidentWindows, choose_device, precision, train
+from mimii.training.hooks import Training
+from mimii.training.loop import train
+from mimii.training.resident import ResidentWindows
 
 torch.set_num_threads(1)
 
@@ -47,6 +49,10 @@ def settings(**changes):
     return TrainingSettings(**{"frames": 1, "epochs": 20, "batch_size": 4, "learning_rate": 0.1, **changes})
 
 
+def training(seed=0, **changes):
+    return Training(settings(**changes), seed)
+
+
 def batches(network, size):
     """What the network was shown while it trained, an epoch at a time, each epoch of ``size`` windows."""
     shown = [values for values, training in zip(network.seen, network.modes, strict=True) if training]
@@ -57,7 +63,7 @@ def batches(network, size):
 
 def test_the_state_with_the_best_validation_loss_is_kept():
     network = Level()
-    history = train(network, windows_of(1, 1, 1, 1), windows_of(0.25, 0.25), settings(), seed=0)
+    history = train(network, windows_of(1, 1, 1, 1), windows_of(0.25, 0.25), training())
     best = int(np.argmin(history.val_loss))
     assert 0 < best < len(history.val_loss) - 1  # it got worse again, as it should here
     assert history.train_loss[-1] < history.train_loss[best]
@@ -69,7 +75,7 @@ def test_the_state_with_the_best_validation_loss_is_kept():
 
 def test_without_validation_the_state_with_the_best_training_loss_is_kept():
     network = Level()
-    history = train(network, windows_of(1, 1, 1, 1), None, settings(epochs=60), seed=0)
+    history = train(network, windows_of(1, 1, 1, 1), None, training(epochs=60))
     assert history.val_loss == []
     assert len(history.train_loss) == 60
     assert network.level.item() == pytest.approx(1, abs=0.15)
@@ -78,31 +84,30 @@ def test_without_validation_the_state_with_the_best_training_loss_is_kept():
 def test_validation_teaches_nothing():
     taught = Level(), Level()
     for network, value in zip(taught, (100.0, -100.0), strict=True):
-        train(network, windows_of(1, 2, 3), windows_of(value), settings(epochs=1), seed=0)
+        train(network, windows_of(1, 2, 3), windows_of(value), training(epochs=1))
     assert taught[0].level.item() == taught[1].level.item()
 
 
 def test_the_losses_are_means_over_windows_whatever_the_batches():
-    history = train(
-        Level(), windows_of(1, 2, 3, 4, 5), windows_of(3, 5), settings(epochs=1, learning_rate=1e-12), seed=0
-    )
+    how = training(epochs=1, learning_rate=1e-12)
+    history = train(Level(), windows_of(1, 2, 3, 4, 5), windows_of(3, 5), how)
     assert history.train_loss == pytest.approx([(1 + 4 + 9 + 16 + 25) / 5])
     assert history.val_loss == pytest.approx([(9 + 25) / 2])
 
 
 def test_a_loss_that_is_not_finite_ends_the_task_with_a_remedy():
     with pytest.raises(TaskError, match="learning_rate"):
-        train(Level(blow_up_after=3), windows_of(1, 2, 3, 4), None, settings(), seed=0)
+        train(Level(blow_up_after=3), windows_of(1, 2, 3, 4), None, training())
 
 
 def test_a_validation_loss_that_is_not_finite_ends_the_task():
     with pytest.raises(TaskError, match="finite"):
-        train(Level(), windows_of(1, 2, 3, 4), windows_of(np.inf), settings(), seed=0)
+        train(Level(), windows_of(1, 2, 3, 4), windows_of(np.inf), training())
 
 
 def test_every_epoch_shows_every_window_once_in_batches_of_the_size_asked_for():
     network = Level()
-    train(network, windows_of(*range(10)), windows_of(5), settings(epochs=3), seed=0)
+    train(network, windows_of(*range(10)), windows_of(5), training(epochs=3))
     shown, epochs = batches(network, 10)
     assert [len(values) for values in shown] == [4, 4, 2] * 3
     assert [sorted(epoch) for epoch in epochs] == [list(range(10))] * 3
@@ -112,7 +117,7 @@ def test_batches_are_shuffled_anew_in_each_epoch_by_the_seed():
     orders = []
     for seed in (0, 0, 1):
         network = Level()
-        train(network, windows_of(*range(30)), None, settings(epochs=2), seed=seed)
+        train(network, windows_of(*range(30)), None, training(seed, epochs=2))
         orders.append(batches(network, 30)[1])
     assert orders[0] == orders[1]
     assert orders[0] != orders[2]
@@ -130,61 +135,43 @@ def test_random_numbers_that_were_drawn_before_change_nothing():
         network = Noisy()
         torch.manual_seed(draws)
         torch.rand(draws)
-        train(network, windows_of(1, 2, 3), None, settings(), seed=3)
+        train(network, windows_of(1, 2, 3), None, training(3))
         levels.append(network.level.item())
     assert levels[0] == levels[1]
 
 
 def test_a_batch_larger_than_the_data_is_all_of_it():
     network = Level()
-    train(network, windows_of(1, 2, 3), None, settings(batch_size=1000, epochs=2), seed=0)
+    train(network, windows_of(1, 2, 3), None, training(batch_size=1000, epochs=2))
     assert [sorted(values) for values in batches(network, 3)[0]] == [[1, 2, 3]] * 2
 
 
 def test_validation_is_done_with_the_network_as_it_is_used():
     network = Level()
-    train(network, windows_of(1, 2), windows_of(9, 9, 9), settings(epochs=2), seed=0)
+    train(network, windows_of(1, 2), windows_of(9, 9, 9), training(epochs=2))
     assert {tuple(seen): mode for seen, mode in zip(network.seen, network.modes, strict=True)}[9, 9, 9] is False
 
 
-def test_way_is_given_after_each_step_and_that_time_is_left_out():
-    calls = []
+def test_the_hooks_are_told_of_each_step_and_the_time_that_they_say_is_not_counted():
+    class Waits:
+        def __init__(self):
+            self.calls = 0
 
-    def give_way():
-        calls.append(1)
-        return 1000.0
+        def after_step(self):
+            self.calls += 1
+            return 1000.0
 
-    history = train(Level(), windows_of(*range(10)), None, settings(epochs=3), seed=0, give_way=give_way)
-    assert len(calls) == 9
-    assert history.training_time_sec < 0  # an hour of waiting for others, which was not there here
-
-
-def test_windows_on_the_device_are_the_windows():
-    rng = np.random.default_rng(0)
-    frames = rng.normal(size=(20, 3)).astype(np.float32)
-    windows = Windows(frames, np.array([0, 1, 7, 16]), np.array([0, 0, 1, 2]), 4)
-    resident = ResidentWindows(windows, "cpu")
-    assert len(resident) == 4
-    assert np.array_equal(resident.batch(torch.tensor([3, 0, 3])).numpy(), windows.gather()[[3, 0, 3]])
-    assert np.array_equal(resident.batch(slice(1, 4)).numpy(), windows.gather()[1:4])
+    hooks = Waits()
+    history = train(Level(), windows_of(*range(10)), None, Training(settings(epochs=3), 0, hooks))
+    assert hooks.calls == 9
+    assert history.training_time_sec < 0  # 9000 seconds of waiting for others, which did not pass here
 
 
 def test_training_leaves_the_windows_alone():
     windows = windows_of(1, 2, 3)
     before = copy.deepcopy(windows.frames)
-    train(Level(), windows, None, settings(), seed=0)
+    train(Level(), windows, None, training())
     assert np.array_equal(windows.frames, before)
-
-
-def test_auto_takes_a_device_that_is_there():
-    assert choose_device("cpu") == "cpu"
-    assert choose_device("auto") in {"cpu", "cuda", "mps"}
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="has CUDA")
-def test_a_device_that_is_not_there_is_refused():
-    with pytest.raises(UserError, match="--device cuda"):
-        choose_device("cuda")
 
 
 # --- equal to the plain way
@@ -218,7 +205,7 @@ def test_an_epoch_has_the_loss_of_the_plain_way(network_class, device):
     torch.manual_seed(0)
     network = network_class(16, 5).to(device)
     expected = plain_epoch(copy.deepcopy(network).train(), windows, settings(learning_rate=1e-3), 7, device)
-    history = train(network, windows, None, settings(learning_rate=1e-3, epochs=1), seed=7, device=device)
+    history = train(network, windows, None, training(7, learning_rate=1e-3, epochs=1), device=device)
     assert history.train_loss == pytest.approx([expected], rel=1e-4)
 
 
@@ -241,7 +228,7 @@ class Hungry(Level):
 def test_out_of_memory_a_batch_is_taken_in_parts_and_teaches_the_same(log_lines):
     levels, histories = [], []
     for network in (Level(), Hungry(limit=3)):
-        histories.append(train(network, windows_of(*range(11)), windows_of(*range(9)), settings(batch_size=8), seed=0))
+        histories.append(train(network, windows_of(*range(11)), windows_of(*range(9)), training(batch_size=8)))
         levels.append(network.level.item())
     assert levels[1] == pytest.approx(levels[0], rel=1e-5)
     assert histories[1].train_loss == pytest.approx(histories[0].train_loss, rel=1e-5)
@@ -254,32 +241,7 @@ def test_out_of_memory_a_batch_is_taken_in_parts_and_teaches_the_same(log_lines)
 
 def test_without_room_for_a_single_window_the_task_ends_with_a_remedy():
     with pytest.raises(TaskError, match="--device cpu"):
-        train(Hungry(limit=0), windows_of(1, 2, 3), None, settings(), seed=0)
-
-
-def test_out_of_memory_scores_are_those_of_smaller_blocks(log_lines):
-    network = Level()
-    windows = windows_of(*range(20_000))
-
-    def score(batch):
-        if len(batch) > 1000:
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return batch[:, 0, 0]
-
-    assert np.array_equal(loop.apply(network, score, windows), np.arange(20_000, dtype=np.float32))
-    assert any("windows are scored at a time" in line for line in log_lines)
-
-
-def test_frames_that_a_gpu_has_no_room_for_stay_in_main_memory(monkeypatch, log_lines):
-    def full(tensor, device):
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-
-    windows = windows_of(1, 2, 3, 4)
-    with monkeypatch.context() as patch:
-        patch.setattr(torch.Tensor, "to", full)
-        frames = ResidentWindows.settle(windows.frames, torch.device("cpu"))
-    assert np.array_equal(frames.numpy(), windows.frames)
-    assert any("they stay in main memory" in line for line in log_lines)
+        train(Hungry(limit=0), windows_of(1, 2, 3), None, training())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
@@ -290,7 +252,7 @@ def test_frames_in_main_memory_train_on_a_gpu_as_those_on_it(monkeypatch):
             stay_behind = staticmethod(lambda frames, device: torch.from_numpy(frames))
             monkeypatch.setattr(ResidentWindows, "settle", stay_behind)
         network = Level().to("cuda")
-        losses.append(train(network, windows_of(*range(50)), None, settings(), seed=0, device="cuda").train_loss)
+        losses.append(train(network, windows_of(*range(50)), None, training(), device="cuda").train_loss)
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
@@ -303,13 +265,3 @@ def test_a_step_is_a_captured_graph(network_class, log_lines):
     step = loop._Step(network, ResidentWindows(windows, "cuda"), settings())
     assert step._graph is not None
     assert not [line for line in log_lines if "No CUDA graph" in line]
-
-
-def test_tf32_is_off_unless_asked_for():
-    def state():
-        return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-
-    assert state() == (False, False)
-    with precision(tf32=True):
-        assert state() == (True, True)
-    assert state() == (False, False)

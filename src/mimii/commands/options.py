@@ -1,32 +1,33 @@
-"""Options that the scripts share, in groups, and how a script ends. Standard library only: ``--help`` is quick."""
+"""Options that the commands share, in groups, and the settings that follow. ``--help`` is quick: no heavy library."""
 
 import argparse
-import os
 import re
-import signal
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mimii.errors import UserError
+from mimii.data.layouts import LAYOUTS
+from mimii.data.mimii import MACHINE_TYPES, SNRS
 from mimii.models import REGISTRY
 from mimii.settings import (
+    DEVICES,
     DISTANCES,
+    JOBS_PER_GPU,
     POOLINGS,
     SCORE_POOLINGS,
     SCORINGS,
+    ClipSettings,
+    DataSettings,
     FeatureSettings,
-    RecordingSettings,
+    RunSettings,
+    ScoringSettings,
     TrainingSettings,
 )
-
-JOBS_PER_GPU = 4  # small networks leave a GPU idle most of the time, but each process takes memory there
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Shows the defaults that there are."""
 
-    def _get_help_string(self, action: argparse.Action) -> str:
+    def _get_help_string(self, action: argparse.Action) -> str | None:
         if isinstance(action.default, list):
             return f"{action.help} (default: {' '.join(action.default)})"
         return (
@@ -47,14 +48,16 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (--help shows all options)\n")
 
 
-def _number(kind: Callable[[str], float], allowed: Callable[[float], bool], what: str) -> Callable[[str], float]:
+def _number(
+    parse_text: Callable[[str], float], allowed: Callable[[float], bool], description: str
+) -> Callable[[str], float]:
     def parse(text: str) -> float:
         try:
-            value = kind(text)
+            value = parse_text(text)
         except ValueError:
             value = None
         if value is None or not allowed(value):
-            raise argparse.ArgumentTypeError(f"{text} is not {what}")
+            raise argparse.ArgumentTypeError(f"{text} is not {description}")
         return value
 
     return parse
@@ -67,9 +70,6 @@ positive_float = _number(float, lambda value: 0 < value < float("inf"), "a numbe
 power = _number(float, lambda value: 0.1 <= value <= 10, "a number from 0.1 to 10")
 fraction = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
 share = _number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
-
-
-LAYOUTS = ("mimii", "dcase2020", "dcase2021")  # of mimii.data.recordings, which takes a while to load
 
 
 def add_data_options(parser: Parser) -> None:
@@ -85,8 +85,10 @@ def add_data_options(parser: Parser) -> None:
     group.add_argument(
         "--layout", choices=["auto", *LAYOUTS], default="auto", help="how the data set is laid out; auto recognises it"
     )
-    group.add_argument("--snr", nargs="+", metavar="SNR", help="only these, of 6dB, 0dB, min6dB")
-    group.add_argument("--machine_type", nargs="+", metavar="TYPE", help="only these, of fan, pump, slider, valve")
+    group.add_argument("--snr", nargs="+", metavar="SNR", help=f"only these, such as {', '.join(SNRS)}")
+    group.add_argument(
+        "--machine_type", nargs="+", metavar="TYPE", help=f"only these, such as {', '.join(MACHINE_TYPES)}"
+    )
     group.add_argument("--machine_id", nargs="+", metavar="ID", help="only these, such as id_00")
 
 
@@ -106,13 +108,13 @@ def add_model_options(parser: Parser, models: Sequence[str], scopes: dict[str, s
         "--scope",
         choices=list(scopes),
         default=next(iter(scopes)),
-        help="one model for " + "; ".join(f"{name}: {what}" for name, what in scopes.items()),
+        help="one model for " + "; ".join(f"{name}: {machines}" for name, machines in scopes.items()),
     )
 
 
 def add_scoring_options(parser: Parser) -> None:
     """How a recording gets its score."""
-    recording = RecordingSettings()
+    clip = ClipSettings()
     group = parser.add_argument_group("scoring")
     group.add_argument(
         "--scoring",
@@ -133,15 +135,13 @@ def add_scoring_options(parser: Parser) -> None:
     group.add_argument(
         "--pooling",
         choices=POOLINGS,
-        default=recording.pooling,
-        help="of models that judge recordings as a whole: what becomes of each band's frames; twfr is their mean, "
-        "the louder the more",
+        default=clip.pooling,
+        help="of clip-level detectors: how each band's frames become one value; twfr is a mean that "
+        "weights loud frames more",
     )
+    group.add_argument("--twfr_r", type=share, default=clip.twfr_r, help="of twfr: 1 makes it the mean, 0 the maximum")
     group.add_argument(
-        "--twfr_r", type=share, default=recording.twfr_r, help="of twfr: 1 makes it the mean, 0 the maximum"
-    )
-    group.add_argument(
-        "--distance", choices=DISTANCES, default=recording.distance, help="of knn, ldn and fusion: between recordings"
+        "--distance", choices=DISTANCES, default=clip.distance, help="of knn, ldn and fusion: between recordings"
     )
 
 
@@ -174,7 +174,7 @@ def add_training_options(parser: Parser) -> argparse._ArgumentGroup:
     )
     group.add_argument("--tf32", action="store_true", help="let a GPU multiply in TF32: 10 bits instead of 23")
     seeds = group.add_mutually_exclusive_group()
-    seeds.add_argument("--seed", type=seed_int, default=training.seed, help="where all random numbers come from")
+    seeds.add_argument("--seed", type=seed_int, default=training.seed, help="all random numbers come from it")
     seeds.add_argument("--seeds", type=seed_int, nargs="+", metavar="SEED", help="every experiment with each of these")
     return group
 
@@ -192,7 +192,7 @@ def add_run_options(parser: Parser) -> None:
     group.add_argument("--retrain", action="store_true", help="do again what is done already")
     group.add_argument(
         "--device",
-        choices=["auto", "cpu", "cuda", "mps"],
+        choices=DEVICES,
         default="auto",
         help="auto takes CUDA, then MPS, then the CPU",
     )
@@ -221,24 +221,23 @@ def add_output_options(parser: Parser, pickle_dir: str, model_dir: str, output_c
         metavar="FILE",
         help=f"table that rows are appended to (default: {output_csv} in --result_dir)",
     )
-    parser.set_defaults(default_csv=output_csv)
 
 
-def checked(parser: Parser, args: argparse.Namespace) -> argparse.Namespace:
-    """Fill in what follows from other options, and end the script where options don't fit together."""
+def check(parser: Parser, args: argparse.Namespace) -> None:
+    """End the command where options don't fit together, and choose the models: ``all`` are those that fit.
+
+    ``args.models`` are the models to run, and ``args.unfit`` says why others of ``all`` are not among them.
+    """
     wants_all = "all" in args.model
-    names = args.all_models if wants_all else dict.fromkeys(args.model)
+    names = args.all_models if wants_all else list(dict.fromkeys(args.model))
     misfits = {name: REGISTRY[name].misfit(args.n_mels, args.frames) for name in names}
-    args.model = [name for name, misfit in misfits.items() if not misfit]
-    args.left_out_models = [f"{name} needs --{misfit}" for name, misfit in misfits.items() if misfit]
-    if args.left_out_models and not (wants_all and args.model):
-        parser.error(f"--model {args.left_out_models[0]}")
-    args.output_csv = args.output_csv or args.result_dir / args.default_csv
-    args.seeds = list(dict.fromkeys(args.seeds or [args.seed]))
+    args.models = [name for name, misfit in misfits.items() if not misfit]
+    args.unfit = [f"{name} needs --{misfit}" for name, misfit in misfits.items() if misfit]
+    if args.unfit and not (wants_all and args.models):
+        parser.error(f"--model {args.unfit[0]}")
     if problem := more_bands_than_bins(args.n_mels, args.n_fft):
         parser.error(problem)
     check_backend(parser, args)
-    return args
 
 
 def more_bands_than_bins(n_mels: int, n_fft: int) -> str:
@@ -248,9 +247,19 @@ def more_bands_than_bins(n_mels: int, n_fft: int) -> str:
 
 
 def check_backend(parser: Parser, args: argparse.Namespace) -> None:
-    """End the script where it is not clear whether a cluster is meant."""
+    """End the command where it is not clear whether a cluster is meant."""
     if (args.backend == "dask") != bool(args.scheduler):
         parser.error("--backend dask and --scheduler go together")
+
+
+def data_settings(args: argparse.Namespace) -> DataSettings:
+    """The data options as settings."""
+    chosen = {name: getattr(args, name) for name in ("snr", "machine_type", "machine_id")}
+    return DataSettings(
+        base_dir=args.base_dir,
+        layout=args.layout,
+        **{name: None if values is None else tuple(values) for name, values in chosen.items()},
+    )
 
 
 def feature_settings(args: argparse.Namespace) -> FeatureSettings:
@@ -258,37 +267,23 @@ def feature_settings(args: argparse.Namespace) -> FeatureSettings:
     return FeatureSettings(**{name: getattr(args, name) for name in FeatureSettings.__dataclass_fields__})
 
 
-def recording_settings(args: argparse.Namespace) -> RecordingSettings:
-    """The options of models that judge recordings as a whole as settings."""
-    return RecordingSettings(**{name: getattr(args, name) for name in RecordingSettings.__dataclass_fields__})
-
-
-def training_settings(args: argparse.Namespace, seed: int) -> TrainingSettings:
+def training_settings(args: argparse.Namespace) -> TrainingSettings:
     """The window and training options as settings."""
-    options = {name: getattr(args, name) for name in TrainingSettings.__dataclass_fields__}
-    return TrainingSettings(**options | {"seed": seed})
+    return TrainingSettings(**{name: getattr(args, name) for name in TrainingSettings.__dataclass_fields__})
 
 
-def guarded(script: Callable[[], int]) -> int:
-    """Run a script's work; what a user can mend, and Ctrl-C, end it with one line.
+def scoring_settings(args: argparse.Namespace) -> ScoringSettings:
+    """The scoring options as settings."""
+    clip = ClipSettings(**{name: getattr(args, name) for name in ClipSettings.__dataclass_fields__})
+    return ScoringSettings(scoring=tuple(dict.fromkeys(args.scoring)), score_pooling=args.score_pooling, clip=clip)
 
-    Returns
-    -------
-    int
-        Exit status: the script's own, 2 for what a user can mend, 130 for Ctrl-C, 141 where nobody reads the output.
-    """
-    # as Slurm and docker end a process: by way of the blocks that end the workers
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        status = script()
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # as in `... | head`; Python would complain once more when it closes the stream
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except UserError as error:
-        print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nInterrupted. What is done is kept; give the same command again to go on.", file=sys.stderr)
-        return 130
+
+def run_settings(args: argparse.Namespace) -> RunSettings:
+    """The options of models, runs and output as settings."""
+    return RunSettings(
+        models=tuple(args.models),
+        scope=args.scope,
+        seeds=tuple(args.seeds or ()),
+        **{name: getattr(args, name) for name in ("retrain", "device", "jobs", "scheduler")},
+        **{name: getattr(args, name) for name in ("result_dir", "pickle_dir", "model_dir", "output_csv")},
+    )

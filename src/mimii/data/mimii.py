@@ -1,12 +1,58 @@
-"""What is published about MIMII: the clips of each machine, and how well the authors' baseline did on it."""
+"""The facts about MIMII (Purohit et al., 2019). Standard library only, until the published figures are read."""
 
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+from mimii.data.layouts import snr_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECORD_URL = "https://zenodo.org/api/records/3384388"
+SNRS = {snr_name(decibels): decibels for decibels in (6, 0, -6)}  # name: level of the machine over the noise [dB]
+MACHINE_TYPES = ("fan", "pump", "slider", "valve")
+
+CHANNELS = 8  # microphones of a circular array
+SAMPLE_RATE = 16000  # [Hz]
+BITS = 16
+SAMPLES = 160000  # of each channel: 10 s
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One of MIMII's zip archives: a machine type at an SNR.
+
+    Attributes
+    ----------
+    snr, machine_type : str
+        From `SNRS` and `MACHINE_TYPES`.
+    """
+
+    snr: str
+    machine_type: str
+
+    @property
+    def name(self) -> str:
+        """The file's name, ``-6_dB_fan.zip`` say."""
+        return f"{SNRS[self.snr]}_dB_{self.machine_type}.zip"
+
+
+def archives(snrs: Collection[str] | None = None, machine_types: Collection[str] | None = None) -> list[Archive]:
+    """MIMII's archives of the wanted SNRs and machine types; None stands for all of them."""
+    return [
+        Archive(snr, machine_type)
+        for snr in SNRS
+        for machine_type in MACHINE_TYPES
+        if (snrs is None or snr in snrs) and (machine_types is None or machine_type in machine_types)
+    ]
 
 
 def published_baseline() -> pd.DataFrame:
-    """Clip counts of MIMII's 48 machines, and two reference runs of the authors' dense autoencoder.
+    """Numbers of clips of MIMII's 48 machines, and two reference runs of the authors' dense autoencoder.
 
     The baseline is 64-64-8-64-64 on windows of 64 mels x 5 frames, one model for each machine, 50 epochs, batch
     512, trained and evaluated on all of MIMII. The two runs are by a third party (github.com/yachuchi/mimii); they
@@ -21,4 +67,6 @@ def published_baseline() -> pd.DataFrame:
         - normal_clips, abnormal_clips : int
         - auc_run1, auc_run2 : float in [0, 1]
     """
+    import pandas as pd  # here, because commands take their choices from this module and must start quickly
+
     return pd.read_csv(Path(__file__).with_name("published_baseline.csv"))

@@ -12,7 +12,7 @@ pump
     ``clogging``: the starved inlet cavitates; bursts of crackle follow the turning of the impeller.
     ``contamination``: grit in the housing knocks against the impeller at random.
 slider
-    ``rail_damage``: the carriage knocks each time it passes the damaged place.
+    ``rail_damage``: the carriage knocks each time it passes the damage.
     ``loose_belt``: the slack belt slaps and flutters after each reversal.
     ``no_grease``: the dry rail rubs; rough friction noise swells with the speed of the carriage.
 valve
@@ -20,7 +20,7 @@ valve
     ``softened_clicks``: the worn seat damps the impact; the clicks are duller and longer.
     ``contamination``: dirt keeps the seat open; air whistles past it after the click.
 
-Every random number of a recording comes from the seed and the recording's own name, so neither the order in
+Every random number of a recording comes from the seed and the recording's name, so neither the order in
 which recordings are made nor the number of processes changes them. As in MIMII, the level of the noise is set
 against the mean level of the healthy machine, so the SNR of one recording varies with the machine's level.
 """
@@ -28,7 +28,7 @@ against the mean level of the healthy machine, so the SNR of one recording varie
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -36,10 +36,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, special
 
-SAMPLE_RATE = 16000  # Hz, as MIMII
-DURATION = 10.0  # s, as MIMII
-ARRAY_CHANNELS = 8  # microphones of MIMII's circular array
-LABELS = ("normal", "abnormal")
+from mimii.data.machines import LABELS
+from mimii.data.mimii import CHANNELS, SAMPLE_RATE, SAMPLES
+
+DURATION = SAMPLES / SAMPLE_RATE  # s
 
 _MACHINE_LEVEL = 10 ** (-46 / 20)  # RMS of a healthy machine re full scale: the level of MIMII's clips
 _ARRAY_RADIUS = 0.034  # m
@@ -228,10 +228,11 @@ def _harmonics(phase: Array, orders: ArrayLike, amplitudes: ArrayLike) -> Array:
     return cycle[(phase * _TABLE_SIZE).astype(np.int64) & (_TABLE_SIZE - 1)]
 
 
-def _resonance_gain(frequency: ArrayLike, resonances: ArrayLike, boost: float, width: float = 0.12) -> Array:
+def _resonance_gain(frequency: ArrayLike, resonances: Sequence[float], boost: float, width: float = 0.12) -> Array:
     """Gain by which the housing passes on `frequency` (Hz): one, and `boost` more near each resonance."""
     f = np.asarray(frequency, float)
-    return 1 + boost * sum(np.exp(-(((f - centre) / (width * centre)) ** 2)) for centre in resonances)
+    peaks = (np.exp(-(((f - centre) / (width * centre)) ** 2)) for centre in resonances)
+    return 1 + boost * sum(peaks, np.zeros_like(f))
 
 
 @lru_cache(maxsize=16)
@@ -250,7 +251,7 @@ def _knocks(
 ) -> Array:
     """Knocks that ring at `resonances` (Hz) and die away in `decay` s (to 1/e); shape (n_samples,).
 
-    Knocks at `times` (s) outside of the recording are left out. Their strength is log-normal with a standard
+    Knocks at `times` (s) outside of the recording are not heard. Their strength is log-normal with a standard
     deviation of `spread` dB around an amplitude of about one.
     """
     start = np.round(np.ravel(times) * SAMPLE_RATE).astype(int)
@@ -386,8 +387,8 @@ def slider_sound(
     sound = np.sqrt(machine.tonal) * (0.85 * whine + 0.53 * hum) + np.sqrt(1 - machine.tonal) * rolling
     sound += 2.0 * thuds
     if fault == "rail_damage":
-        place = rng.uniform(0.15, 0.35)  # on the rail, in travels; the carriage passes it there and back
-        passes = (np.concatenate([cycle + place, cycle + 1 - place]) - start) / rate
+        damage = rng.uniform(0.15, 0.35)  # its position on the rail, in travels; the carriage passes it twice a cycle
+        passes = (np.concatenate([cycle + damage, cycle + 1 - damage]) - start) / rate
         sound += 10.0 * severity * _knocks(rng, n_samples, passes, machine.resonances, 0.015, 2.0)
     elif fault == "loose_belt":
         slaps = reversals[:, None] + 0.12 + 0.055 * np.arange(5)
@@ -553,13 +554,13 @@ def factory_noise(rng: np.random.Generator, n_samples: int, tilt: float = 0.0) -
 
 
 def _over_the_array(machine: Array, noise: Array, azimuth: float, rng: np.random.Generator, tilt: float):
-    """Machine and noise at all microphones, each of shape (n_samples, ARRAY_CHANNELS); channel 0 is as given.
+    """Machine and noise at all microphones, each of shape (n_samples, CHANNELS); channel 0 is as given.
 
     The machine is a plane wave from `azimuth` (degrees). The noise comes from everywhere: what a microphone
     shares of it with that of channel 0 falls with frequency and distance as in a diffuse field.
     """
     n_samples = machine.size
-    angle = 2 * np.pi * np.arange(ARRAY_CHANNELS) / ARRAY_CHANNELS
+    angle = 2 * np.pi * np.arange(CHANNELS) / CHANNELS
     position = _ARRAY_RADIUS * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     source = np.array([np.cos(np.radians(azimuth)), np.sin(np.radians(azimuth))])
     delay = (position[0] - position) @ source / _SPEED_OF_SOUND
@@ -567,11 +568,11 @@ def _over_the_array(machine: Array, noise: Array, azimuth: float, rng: np.random
     f = _frequencies(n_samples)
     machine_spectrum, noise_spectrum = fft.rfft(machine), fft.rfft(noise)
     machines, noises = [machine], [noise]
-    for channel in range(1, ARRAY_CHANNELS):
+    for channel in range(1, CHANNELS):
         coherence = np.sinc(2 * f * distance[channel] / _SPEED_OF_SOUND)
-        own = fft.rfft(_noise_floor(rng, n_samples, tilt))
+        incoherent = fft.rfft(_noise_floor(rng, n_samples, tilt))
         machines.append(fft.irfft(machine_spectrum * np.exp(-2j * np.pi * f * delay[channel]), n_samples))
-        noises.append(fft.irfft(coherence * noise_spectrum + np.sqrt(1 - coherence**2) * own, n_samples))
+        noises.append(fft.irfft(coherence * noise_spectrum + np.sqrt(1 - coherence**2) * incoherent, n_samples))
     return np.stack(machines, axis=1), np.stack(noises, axis=1)
 
 
@@ -605,8 +606,8 @@ def recording_parts(
     ValueError
         If `label` or `channels` is none of the above.
     """
-    if channels not in (1, ARRAY_CHANNELS):
-        raise ValueError(f"channels must be 1 or {ARRAY_CHANNELS}, not {channels}")
+    if channels not in (1, CHANNELS):
+        raise ValueError(f"channels must be 1 or {CHANNELS}, not {channels}")
     name = machine_type, machine_id, label, index
     machine = machine_sound(*name, seed, duration)
     rng = _generator(seed, "noise", *name)

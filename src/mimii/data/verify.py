@@ -1,27 +1,26 @@
 """Compares what is on disk with MIMII: clips of each machine, and the header and length of every wav file."""
 
 import os
-import struct
-from collections.abc import Iterable
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
-from mimii.data.mimii import published_baseline
-from mimii.data.recordings import LABELS, MACHINE, find_recordings, machine_name
+from mimii.data.machines import LABELS, MACHINE, machine_name
+from mimii.data.mimii import BITS, CHANNELS, SAMPLE_RATE, SAMPLES, published_baseline
+from mimii.data.recordings import find_recordings
+from mimii.data.wav import PCM, HeaderError, read_header
 
-CHANNELS = 8
-SAMPLE_RATE = 16000  # [Hz]
-SAMPLES = 160000  # in a channel: 10 s
-BITS = 16
+THREADS = 16  # they wait for the disk, which answers many requests at once faster than one by one
+FAULT_LINES = 50  # the most lines about faults that are printed
+NAMED_ALONE = 5  # the most recordings of a machine with the same fault that have a line each
 
-PCM, EXTENSIBLE = 0x0001, 0xFFFE  # format tags; the second has the format in a field of its own
-THREADS = 16  # they wait for the disk, which answers many questions at once faster than one by one
-FAULT_LINES = 50  # that are printed
-NAMED_ALONE = 5  # recordings of a machine with the same fault; of more than these, a line names the first
+_FOUND = ["normal", "abnormal", "faulty"]
+_EXPECTED = ["normal_clips", "abnormal_clips"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,14 @@ class Report:
         A row a machine that is expected, and a row a machine that is not MIMII's, with the columns
 
         - snr, machine_type, machine_id : str
-        - normal, abnormal : int, clips that are there
+        - normal, abnormal : int, clips that were found
         - normal_clips, abnormal_clips : int, clips that MIMII has; 0 where it has no such machine
         - faulty : int, clips with a fault
+        - state : str, ``ok``, or what is wrong in a few words
     faults : pd.DataFrame
         A row a recording with a fault, with the columns of `find_recordings`, and
 
-        - fault : str, what is wrong
+        - fault : str, the faults of the recording
     """
 
     base_dir: Path
@@ -50,19 +50,19 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        """Whether all that is expected is there, and nothing has a fault."""
-        return all(_state(machine) == "ok" for machine in self.machines.itertuples())
+        """Whether all expected recordings were found, no others, and none has a fault."""
+        return bool((self.machines["state"] == "ok").all())
 
 
-def verify(base_dir: Path, snrs: Iterable[str] | None = None, machine_types: Iterable[str] | None = None) -> Report:
+def verify(base_dir: Path, snrs: Collection[str] | None = None, machine_types: Collection[str] | None = None) -> Report:
     """Compare a directory with MIMII. Reads headers only.
 
     Parameters
     ----------
     base_dir : Path
         See `find_recordings`.
-    snrs, machine_types : iterable of str, or None
-        What is expected, and looked at; None stands for all.
+    snrs, machine_types : collection of str, or None
+        Only these are expected, and looked at; None stands for all.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def verify(base_dir: Path, snrs: Iterable[str] | None = None, machine_types: Ite
     Raises
     ------
     UserError
-        There are no recordings at all, or the same machine is there twice.
+        There are no recordings at all, or two directories hold the same machine.
     """
     expected = _only(published_baseline(), snrs, machine_types)
     recordings = _only(find_recordings(base_dir), snrs, machine_types)
@@ -85,22 +85,35 @@ def verify(base_dir: Path, snrs: Iterable[str] | None = None, machine_types: Ite
         abnormal=recordings["label"] == LABELS[1],
         faulty=recordings["fault"] != "",
     )
-    counts = ["normal", "abnormal", "faulty"]
-    found = found.groupby(MACHINE, as_index=False)[counts].sum()
-    clips = ["normal_clips", "abnormal_clips"]
-    # expected machines first, in MIMII's order, then what else is there
-    machines = expected[[*MACHINE, *clips]].merge(found, on=MACHINE, how="left")
+    found = found.groupby(MACHINE, as_index=False)[_FOUND].sum()
+    # expected machines first, in MIMII's order, then others
+    machines = expected[[*MACHINE, *_EXPECTED]].merge(found, on=MACHINE, how="left")
     others = found.merge(expected[MACHINE], on=MACHINE, how="left", indicator=True)
     machines = pd.concat([machines, others[others.pop("_merge") == "left_only"]], ignore_index=True)
-    machines[counts + clips] = machines[counts + clips].fillna(0).astype(int)
+    counts = [*_FOUND, *_EXPECTED]
+    machines[counts] = machines[counts].fillna(0).astype(int)
+    machines["state"] = [_state(*numbers) for numbers in machines[counts].to_numpy().tolist()]
     return Report(base_dir, machines, recordings[recordings["fault"] != ""].reset_index(drop=True))
 
 
-def _only(table: pd.DataFrame, snrs: Iterable[str] | None, machine_types: Iterable[str] | None) -> pd.DataFrame:
+def _only(table: pd.DataFrame, snrs: Collection[str] | None, machine_types: Collection[str] | None) -> pd.DataFrame:
     for column, values in (("snr", snrs), ("machine_type", machine_types)):
         if values is not None:
             table = table[table[column].isin(list(values))]
     return table.reset_index(drop=True)
+
+
+def _state(normal: int, abnormal: int, faulty: int, normal_clips: int, abnormal_clips: int) -> str:
+    """``ok``, or what is wrong with a machine, in a few words."""
+    if normal_clips + abnormal_clips == 0:
+        return "not in MIMII"
+    if normal + abnormal == 0:
+        return "missing"
+    differences = [normal_clips - normal, abnormal_clips - abnormal]
+    missing = sum(max(difference, 0) for difference in differences)
+    extra = sum(max(-difference, 0) for difference in differences)
+    problems = [(missing, "missing"), (extra, "too many"), (faulty, "faulty")]
+    return ", ".join(f"{count} {problem}" for count, problem in problems if count) or "ok"
 
 
 def wav_fault(path: str | Path) -> str:
@@ -116,67 +129,49 @@ def wav_fault(path: str | Path) -> str:
         The faults, separated by semicolons; empty where there is none.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", buffering=0) as file:
             return "; ".join(_wav_faults(file, os.fstat(file.fileno()).st_size))
+    except HeaderError as error:
+        return str(error)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
 
 
-def _wav_faults(file, size: int) -> list[str]:
+def _wav_faults(file: FileIO, size: int) -> list[str]:
     if size == 0:
         return ["is empty"]
-    start = file.read(12)
-    if len(start) < 12 or start[:4] != b"RIFF" or start[8:] != b"WAVE":
-        return ["is not a wav file"]
-    declared = 8 + int.from_bytes(start[4:8], "little")
-    chunk_format = data_size = None
-    position = 12
-    while data_size is None and len(header := file.read(8)) == 8:
-        name, length = struct.unpack("<4sI", header)
-        position += 8
-        if name == b"fmt ":
-            chunk_format = file.read(min(length, 40))
-        elif name == b"data":
-            data_size = length
-        position += length + length % 2  # chunks begin at even positions
-        file.seek(position)
-    if chunk_format is None or len(chunk_format) < 16 or data_size is None:
-        return ["has no samples: its header is cut short or damaged"]
-
-    tag, channels, sample_rate, _, frame_size, bits = struct.unpack("<HHIIHH", chunk_format[:16])
-    if tag == EXTENSIBLE:
-        tag = int.from_bytes(chunk_format[24:26], "little")
+    header = read_header(file)
     faults = []
-    if tag != PCM:
-        faults.append(f"format {tag} instead of PCM ({PCM})")
-    for what, value, right in (
-        ("channels", channels, CHANNELS),
-        ("sample rate [Hz]", sample_rate, SAMPLE_RATE),
-        ("bits", bits, BITS),
-        ("samples", data_size // frame_size if frame_size else 0, SAMPLES),
+    if header.format != PCM:
+        faults.append(f"format {header.format} instead of PCM ({PCM})")
+    for fact, value, right in (
+        ("channels", header.channels, CHANNELS),
+        ("sample rate [Hz]", header.sample_rate, SAMPLE_RATE),
+        ("bits", header.bits, BITS),
+        ("samples", header.data_size // header.frame_size if header.frame_size else 0, SAMPLES),
     ):
         if value != right:
-            faults.append(f"{what} {value} instead of {right}")
-    declared = max(declared, position)
-    if size != declared:
-        faults.append(f"{size} bytes on disk instead of the {declared} of its header")
+            faults.append(f"{fact} {value} instead of {right}")
+    if size != header.file_size:
+        faults.append(f"{size} bytes on disk instead of the {header.file_size} of its header")
     return faults
 
 
 def render(report: Report) -> str:
     """A table of the machines, the faults by machine, and a line that says how it stands and what to do."""
     lines = [f"{'machine':<18}{'normal':>14}{'abnormal':>14}  state"]
-    for machine in report.machines.itertuples():
-        normal = f"{machine.normal} of {machine.normal_clips}"
-        abnormal = f"{machine.abnormal} of {machine.abnormal_clips}"
-        lines.append(f"{_name(machine):<18}{normal:>14}{abnormal:>14}  {_state(machine)}")
+    for *machine, normal, abnormal, normal_clips, abnormal_clips, state in report.machines[
+        [*MACHINE, "normal", "abnormal", *_EXPECTED, "state"]
+    ].itertuples(index=False):
+        normal_text, abnormal_text = f"{normal} of {normal_clips}", f"{abnormal} of {abnormal_clips}"
+        lines.append(f"{machine_name(machine):<18}{normal_text:>14}{abnormal_text:>14}  {state}")
 
     faults = _fault_lines(report)
     lines += ["", *faults[:FAULT_LINES]] if faults else []
     if len(faults) > FAULT_LINES:
         lines.append(f"... and {len(faults) - FAULT_LINES} more lines like these")
 
-    states = [_state(machine) for machine in report.machines.itertuples()]
+    states = report.machines["state"].tolist()
     recordings = int(report.machines[["normal", "abnormal"]].sum().sum())
     lines.append("")
     if report.is_good:
@@ -192,7 +187,7 @@ def render(report: Report) -> str:
 
 
 def _fault_lines(report: Report) -> list[str]:
-    """A line for each recording with a fault, or for all of a machine's that have the same one."""
+    """A line for each recording with a fault; one line for many recordings of a machine with the same fault."""
     lines = []
     for (*_, fault), recordings in report.faults.groupby([*MACHINE, "fault"], sort=False):
         paths = [os.path.relpath(path, report.base_dir) for path in recordings["path"]]
@@ -201,20 +196,3 @@ def _fault_lines(report: Report) -> list[str]:
         else:
             lines.append(f"{paths[0]} and {len(paths) - 1} more: {fault}")
     return lines
-
-
-def _name(machine: tuple) -> str:
-    return machine_name((machine.snr, machine.machine_type, machine.machine_id))
-
-
-def _state(machine: tuple) -> str:
-    """``ok``, or what is wrong with a machine, in a few words."""
-    if machine.normal_clips + machine.abnormal_clips == 0:
-        return "not in MIMII"
-    if machine.normal + machine.abnormal == 0:
-        return "missing"
-    differences = [machine.normal_clips - machine.normal, machine.abnormal_clips - machine.abnormal]
-    missing = sum(max(difference, 0) for difference in differences)
-    extra = sum(max(-difference, 0) for difference in differences)
-    words = [(missing, "missing"), (extra, "too many"), (machine.faulty, "faulty")]
-    return ", ".join(f"{count} {word}" for count, word in words if count) or "ok"

@@ -4,20 +4,15 @@
 """
 
 import gc
-import getpass
-import os
 import platform
 import statistics
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import psutil
-from filelock import ReadWriteLock
 
 from mimii.features.windows import Windows
 
@@ -25,56 +20,8 @@ MB = 1e6
 _WARM_UP = 5  # calls before the clock is read: the first ones allocate and choose algorithms
 _CALLS = 100
 _BATCHES = 5
+_BATCH_SIZE = 256  # windows, or recordings, in a call for the throughput: the same for every model and training
 _SECONDS = 0.5  # at most, for the calls and again for the batches: some classical models are slow
-
-
-class Occupancy:
-    """Lets one task measure its latency while every other task of this user on this host waits.
-
-    Tasks work under a shared lock. One that wants to measure takes it alone; the others, who give way once a
-    second, stop until it is done. The operating system frees the lock of a process that dies.
-    """
-
-    _GIVE_WAY_EVERY = 1.0  # [s]; giving way costs about 6 ms
-
-    def __init__(self, device: str = "cpu"):
-        self._device = device
-        user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()  # in a container an ID may have no name
-        directory = Path(tempfile.gettempdir()) / f"mimii-{user}"
-        directory.mkdir(mode=0o700, exist_ok=True)
-        self._lock = ReadWriteLock(directory / "occupancy.db")
-        self._last = time.monotonic()
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Work beside others, after waiting for one that measures."""
-        self._lock.acquire_read()
-        self._last = time.monotonic()
-        try:
-            yield
-        finally:
-            self._lock.release()
-
-    def give_way(self) -> float:
-        """Called often while working: where it is time, let others measure. Returns how long it took [s]."""
-        begin = time.monotonic()
-        if begin - self._last < self._GIVE_WAY_EVERY:
-            return 0.0
-        if self._device.startswith("cuda"):
-            import torch
-
-            torch.cuda.synchronize(self._device)  # steps are queued; they would run on while another one measures
-            begin = time.monotonic()
-        self._lock.release()
-        self._lock.acquire_read()
-        self._last = time.monotonic()
-        return self._last - begin
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Called while not working: hold all others while measuring."""
-        with self._lock.write_lock():
-            yield
 
 
 class PeakMemory:
@@ -115,7 +62,7 @@ class PeakMemory:
         self._thread.start()
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._done.set()
         self._thread.join()
         self._sample()
@@ -139,8 +86,8 @@ def device_name(device: str) -> str:
 
 
 def measure_inference(
-    score: Callable[[Windows], object], windows: Windows, batch_size: int, *, whole_recordings: bool = False
-) -> dict:
+    score: Callable[[Windows], object], windows: Windows, *, whole_recordings: bool = False
+) -> dict[str, float]:
     """Time a model on real windows: from an array in main memory to scores in main memory.
 
     Parameters
@@ -149,28 +96,26 @@ def measure_inference(
         Gives the score of each window, or of each recording.
     windows : Windows
         At least one.
-    batch_size : int > 0
-        Windows in a call when the throughput is measured, or all of them where there are fewer.
     whole_recordings : bool
-        A call judges recordings as a whole: one where the latency is measured, and ``batch_size`` of them, or all
-        that there are, for the throughput.
+        A call judges recordings as a whole.
 
     Returns
     -------
     dict
         ``inference_time_ms``: median time of a call with one window, or with those of one recording [ms];
-        ``throughput_samples_per_sec``: windows scored in a second, by the median time of a call with a batch.
+        ``throughput_samples_per_sec``: windows scored in a second, by the median time of a call with 256 windows, or
+        with 256 recordings, or with all where there are fewer.
     """
     if whole_recordings:
-        numbers = np.unique(windows.recording)[:batch_size]
+        numbers = np.unique(windows.recording)[:_BATCH_SIZE]
         batch = _compact(windows.take(np.flatnonzero(np.isin(windows.recording, numbers))))
         chosen = [np.flatnonzero(batch.recording == number) for number in numbers[: _WARM_UP + _CALLS]]
-        one = _median_seconds(score, [_compact(batch.take(own)) for own in chosen], _CALLS)
+        one = _median_seconds(score, [_compact(batch.take(indices)) for indices in chosen], _CALLS)
         many = _median_seconds(score, [batch], _BATCHES)
         return {"inference_time_ms": one * 1e3, "throughput_samples_per_sec": len(batch) / many}
     # frames of its own for each call: a GPU must not be sent a whole machine's frames to judge one window
-    batch = _standalone(windows.take(slice(0, batch_size)))
-    singles = [_standalone(batch.take(np.array([place]))) for place in range(min(len(batch), _WARM_UP + _CALLS))]
+    batch = _standalone(windows.take(slice(0, _BATCH_SIZE)))
+    singles = [_standalone(batch.take(np.array([index]))) for index in range(min(len(batch), _WARM_UP + _CALLS))]
     one = _median_seconds(score, singles, _CALLS)
     many = _median_seconds(score, [batch], _BATCHES)
     return {"inference_time_ms": one * 1e3, "throughput_samples_per_sec": len(batch) / many}
@@ -188,14 +133,14 @@ def _compact(windows: Windows) -> Windows:
     is_touched = np.zeros(len(windows.frames), dtype=bool)
     for step in range(windows.length):
         is_touched[windows.starts + step] = True
-    places = np.cumsum(is_touched) - 1
-    return Windows(windows.frames[is_touched], places[windows.starts], windows.recording, windows.length)
+    new_index = np.cumsum(is_touched) - 1
+    return Windows(windows.frames[is_touched], new_index[windows.starts], windows.recording, windows.length)
 
 
 def _median_seconds(score: Callable[[Windows], object], inputs: list[Windows], calls: int) -> float:
     for call in range(_WARM_UP):
         score(inputs[call % len(inputs)])
-    times = []
+    times: list[float] = []
     while len(times) < calls and sum(times) < _SECONDS:
         windows = inputs[len(times) % len(inputs)]
         begin = time.perf_counter()

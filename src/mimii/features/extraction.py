@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -19,13 +19,29 @@ from mimii.settings import FeatureSettings
 
 log = logging.getLogger(__name__)
 
-CHUNK = 64  # recordings that a worker is handed at once
+CHUNK = 64  # recordings that a worker is given at once
 _PROBED = 9  # recordings that are read to see how long that takes
 
-# the frames and the sample rate of a recording, or None and why it can't be used
-Extracted: TypeAlias = tuple[np.ndarray, int] | tuple[None, str]
-# the samples and the sample rate of a recording, or None and why it can't be used
-_Signal: TypeAlias = tuple[np.ndarray, int] | tuple[None, str]
+
+class Frames(NamedTuple):
+    """The log-mel frames of a recording, (n_frames, n_mels), and its sample rate [Hz]."""
+
+    frames: np.ndarray
+    sample_rate: int
+
+
+class Skipped(NamedTuple):
+    """Why a recording can't be used."""
+
+    reason: str
+
+
+class _Signal(NamedTuple):
+    samples: np.ndarray
+    sample_rate: int
+
+
+Extracted: TypeAlias = Frames | Skipped
 
 
 @dataclass(frozen=True)
@@ -49,7 +65,7 @@ def extract(
     """Give the frames of each chunk's recordings, in any order of the chunks.
 
     A GPU computes log-mel frames far faster than recordings can be read. It is used where it shortens the wait: where
-    a recording is read in less time than a core takes for its frames. Else the disk is what there is to wait for.
+    a recording is read in less time than a core takes for its frames. Otherwise the disk is the bound.
 
     Parameters
     ----------
@@ -84,17 +100,17 @@ def can_be_read_now(path: str, reason: str, channel: int) -> bool:
     return True
 
 
-def _read(path: str, settings: FeatureSettings) -> _Signal:
+def _read(path: str, settings: FeatureSettings) -> _Signal | Skipped:
     try:
         signal, sample_rate = read_channel(Path(path), settings.channel)
     except RecordingError as error:
-        return None, str(error)
+        return Skipped(str(error))
     if len(signal) < settings.n_fft:
-        return None, f"shorter than the {settings.n_fft} samples of --n_fft"
-    return signal, sample_rate
+        return Skipped(f"shorter than the {settings.n_fft} samples of --n_fft")
+    return _Signal(signal, sample_rate)
 
 
-def _read_ahead(paths: Iterator[str], settings: FeatureSettings, threads: int) -> Iterator[_Signal]:
+def _read_ahead(paths: Iterator[str], settings: FeatureSettings, threads: int) -> Iterator[_Signal | Skipped]:
     """Read recordings in order while others are worked on: two a thread are read or wait."""
     with ThreadPoolExecutor(threads) as pool:
         reads = deque(pool.submit(_read, path, settings) for path in islice(paths, 2 * threads))
@@ -105,10 +121,12 @@ def _read_ahead(paths: Iterator[str], settings: FeatureSettings, threads: int) -
 
 
 def _extract_chunk(chunk: Chunk) -> tuple[Chunk, list[Extracted]]:
-    results = []
-    for signal, fact in _read_ahead(iter(chunk.paths), chunk.settings, threads=1):
-        results.append((None, fact) if signal is None else (log_mel(signal, fact, chunk.settings), fact))
-    return chunk, results
+    signals = _read_ahead(iter(chunk.paths), chunk.settings, threads=1)
+    return chunk, [signal if isinstance(signal, Skipped) else _frames(signal, chunk.settings) for signal in signals]
+
+
+def _frames(signal: _Signal, settings: FeatureSettings) -> Frames:
+    return Frames(log_mel(signal.samples, signal.sample_rate, settings), signal.sample_rate)
 
 
 def _reading_is_quick(chunks: Sequence[Chunk]) -> bool:
@@ -119,10 +137,10 @@ def _reading_is_quick(chunks: Sequence[Chunk]) -> bool:
     reading, computing = [], []
     for chunk in chunks[:: max(1, len(chunks) // _PROBED)][:_PROBED]:
         begin = time.perf_counter()
-        signal, fact = _read(chunk.paths[0], chunk.settings)
+        signal = _read(chunk.paths[0], chunk.settings)
         read = time.perf_counter()
-        if signal is not None:
-            log_mel(signal, fact, chunk.settings)
+        if not isinstance(signal, Skipped):
+            _frames(signal, chunk.settings)
             reading.append(read - begin)
             computing.append(time.perf_counter() - read)
     return bool(reading) and float(np.median(reading)) < float(np.median(computing))
@@ -135,25 +153,26 @@ def _extract_on_gpu(chunks: Sequence[Chunk], threads: int, device: str) -> Itera
     signals = _read_ahead(paths, chunks[0].settings, threads)
     for chunk in chunks:
         results: list[Extracted] = []
-        own = islice(signals, len(chunk.paths))
-        for (length, _, _), group in groupby(own, key=_kind):
+        for _, group in groupby(islice(signals, len(chunk.paths)), key=_batch_key):
             members = list(group)
-            if not length:
-                results += members
+            batch = [signal for signal in members if isinstance(signal, _Signal)]  # all of them or none
+            if not batch:
+                results += [signal for signal in members if isinstance(signal, Skipped)]
                 continue
-            sample_rate = members[0][1]
-            batch = np.stack([signal for signal, _ in members])  # of one length and rate: (n, n_samples)
+            samples = np.stack([signal.samples for signal in batch])  # of one length and rate: (n, n_samples)
+            sample_rate = batch[0].sample_rate
             try:
-                frames = log_mel_on_gpu(torch.from_numpy(batch).to(device), sample_rate, chunk.settings).cpu().numpy()
+                frames = log_mel_on_gpu(torch.from_numpy(samples).to(device), sample_rate, chunk.settings)
+                results += [Frames(recording, sample_rate) for recording in frames.cpu().numpy()]
             except torch.cuda.OutOfMemoryError:
                 log.warning("%s is short of memory: the frames of %s are computed on the CPU.", device, chunk.name)
                 torch.cuda.empty_cache()
-                frames = [log_mel(signal, sample_rate, chunk.settings) for signal in batch]
-            results += [(own_frames, sample_rate) for own_frames in frames]
+                results += [_frames(signal, chunk.settings) for signal in batch]
         yield chunk, results
 
 
-def _kind(signal: _Signal) -> tuple[int, int, str]:
-    """What signals must share to be one batch; all zero for what could not be read."""
-    samples, sample_rate = signal
-    return (0, 0, "") if samples is None else (len(samples), sample_rate, samples.dtype.name)
+def _batch_key(signal: _Signal | Skipped) -> tuple[int, int, str]:
+    """Signals of the same key can be one batch; that of a signal that could not be read is all zero."""
+    if isinstance(signal, Skipped):
+        return 0, 0, ""
+    return len(signal.samples), signal.sample_rate, signal.samples.dtype.name

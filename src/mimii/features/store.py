@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mimii.data.recordings import MACHINE, fingerprint, machine_name
-from mimii.features.extraction import CHUNK, Chunk, Extracted, can_be_read_now, extract
+from mimii.data.machines import MACHINE, machine_name
+from mimii.data.recordings import fingerprint
+from mimii.features.extraction import CHUNK, Chunk, Extracted, Frames, Skipped, can_be_read_now, extract
 from mimii.features.logmel import mel_filter_bank
 from mimii.features.windows import Features
 from mimii.settings import FeatureSettings
 from mimii.storage import files
+from mimii.storage.names import feature_file
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2  # raise it when log_mel or the content of a feature file changes
-_NAMED = 5  # recordings that are named on the console for each reason to leave them out
+_NAMED = 5  # recordings that are named on the console for each reason to skip them
 
 
 class FeatureStore:
@@ -39,12 +40,11 @@ class FeatureStore:
 
     def path(self, machine: pd.DataFrame) -> Path:
         """The pickle of a machine's recordings; its name changes with every recording and every setting."""
-        facts = {"format": FORMAT, "settings": asdict(self.settings), "recordings": fingerprint(machine)}
-        name = files.file_name(machine_name(machine[MACHINE].iloc[0]))
-        return self.directory / f"{name}_{files.digest(facts)}.pickle"
+        facts = {"settings": asdict(self.settings), "recordings": fingerprint(machine)}
+        return self.directory / feature_file(machine_name(machine[MACHINE].iloc[0]), facts)
 
     def load(self, machine: pd.DataFrame) -> Features:
-        """Features of one machine's recordings, less those that could not be used.
+        """Features of one machine's recordings, without the skipped ones.
 
         Raises
         ------
@@ -56,12 +56,12 @@ class FeatureStore:
         path = self.path(machine)
         content = files.load_pickle(path)
         try:
-            reasons = {machine["path"].iloc[number]: reason for number, reason in content["left_out"].items()}
+            reasons = {machine["path"].iloc[number]: reason for number, reason in content["skipped"].items()}
             features = Features(
                 frames=content["frames"],
                 offsets=content["offsets"],
                 recordings=machine[~machine["path"].isin(reasons)].reset_index(drop=True),
-                left_out=reasons,
+                skipped=reasons,
                 sample_rate=content["sample_rate"],
             )
             whole = len(features.offsets) == len(features.recordings) + 1
@@ -75,7 +75,7 @@ class FeatureStore:
     def extract(
         self, machines: Sequence[pd.DataFrame], jobs: int, scheduler: str | None = None, device: str = "cpu"
     ) -> None:
-        """Make the pickles that are missing, and say which recordings could not be used.
+        """Make the pickles that are missing, and say which recordings are skipped.
 
         Parameters
         ----------
@@ -90,16 +90,16 @@ class FeatureStore:
         """
         from tqdm import tqdm
 
-        left_out: dict[str, str] = {}
+        skipped: dict[str, str] = {}
         missing = []
         for machine in machines:
             try:
-                reasons = self.load(machine).left_out
+                reasons = self.load(machine).skipped
                 # what could not be read may only have been out of reach
                 if any(can_be_read_now(path, reason, self.settings.channel) for path, reason in reasons.items()):
                     missing.append(machine)
                 else:
-                    left_out |= reasons
+                    skipped |= reasons
             except FileNotFoundError:
                 missing.append(machine)
             except files.CacheError as error:
@@ -122,37 +122,38 @@ class FeatureStore:
             ):
                 saving: Future | None = None
                 for chunk, extracted in extract(chunks, jobs, scheduler, device):
-                    results[chunk.machine] |= {chunk.start + place: result for place, result in enumerate(extracted)}
+                    results[chunk.machine] |= dict(enumerate(extracted, start=chunk.start))
                     progress.update(len(extracted))
                     outstanding[chunk.machine] -= 1
                     if not outstanding[chunk.machine]:
-                        machine, extracted = missing[chunk.machine], results.pop(chunk.machine)
-                        if len(extracted) == len(machine):
+                        machine, of_machine = missing[chunk.machine], results.pop(chunk.machine)
+                        if len(of_machine) == len(machine):
                             if saving:  # one machine at a time: more would pile up where the disk is slow
-                                left_out |= saving.result()
-                            saving = writer.submit(self._save, machine, extracted)
+                                skipped |= saving.result()
+                            saving = writer.submit(self._save, machine, of_machine)
                         else:
                             name = machine_name(machine[MACHINE].iloc[0])
                             log.error("%s: two processes died while its features were extracted.", name)
                 if saving:
-                    left_out |= saving.result()
-        log_left_out(left_out)
+                    skipped |= saving.result()
+        log_skipped(skipped)
 
     def _save(self, machine: pd.DataFrame, results: dict[int, Extracted]) -> dict[str, str]:
-        """Write a machine's pickle; returns the paths and reasons of what is left out of it."""
-        rates = Counter(rate for frames, rate in results.values() if frames is not None)
+        """Write a machine's pickle; returns the paths and reasons of the skipped recordings."""
+        rates = Counter(result.sample_rate for result in results.values() if isinstance(result, Frames))
         sample_rate = rates.most_common(1)[0][0] if rates else 0
-        frames, left_out = [], {}
+        frames: list[np.ndarray] = []
+        skipped: dict[int, str] = {}
         for number, found in enumerate(zip(machine["path"], machine["size"], machine["mtime"], strict=True)):
-            recording, fact = results[number]
-            if recording is None:
-                left_out[number] = fact
+            result = results[number]
+            if isinstance(result, Skipped):
+                skipped[number] = result.reason
             elif _has_changed(*found):
-                left_out[number] = "it changed while this command ran"
-            elif fact != sample_rate:
-                left_out[number] = f"{fact} Hz, where most recordings of the machine have {sample_rate} Hz"
+                skipped[number] = "it changed while this command ran"
+            elif result.sample_rate != sample_rate:
+                skipped[number] = f"{result.sample_rate} Hz, where most recordings of the machine have {sample_rate} Hz"
             else:
-                frames.append(recording)
+                frames.append(result.frames)
         if sample_rate:
             bank = mel_filter_bank(sample_rate, self.settings.n_fft, self.settings.n_mels)
             if empty := int((bank.max(axis=1) == 0).sum()):
@@ -166,10 +167,10 @@ class FeatureStore:
             "frames": np.concatenate([np.empty((0, self.settings.n_mels), dtype=np.float32), *frames]),
             "offsets": np.cumsum([0, *map(len, frames)], dtype=np.int64),
             "sample_rate": sample_rate,
-            "left_out": left_out,
+            "skipped": skipped,
         }
         files.save_pickle(self.path(machine), content)
-        return {machine["path"].iloc[number]: reason for number, reason in left_out.items()}
+        return {machine["path"].iloc[number]: reason for number, reason in skipped.items()}
 
 
 def _has_changed(path: str, size: int, mtime: int) -> bool:
@@ -181,8 +182,8 @@ def _has_changed(path: str, size: int, mtime: int) -> bool:
     return (status.st_size, status.st_mtime_ns) != (size, mtime)
 
 
-def log_left_out(reasons: dict[str, str]) -> None:
-    """Warn of the recordings that are left out: in full, but of many with the same reason some on the console.
+def log_skipped(reasons: dict[str, str]) -> None:
+    """Warn of the recordings that are skipped. Of many with the same reason the console names some, and the log all.
 
     Parameters
     ----------
@@ -190,8 +191,8 @@ def log_left_out(reasons: dict[str, str]) -> None:
         The path of each recording, and what is wrong with it.
     """
     for reason in dict.fromkeys(reasons.values()):
-        paths = [path for path, own in reasons.items() if own == reason]
+        paths = [path for path, given in reasons.items() if given == reason]
         more = f" and {len(paths) - _NAMED} more, which the log names" if len(paths) > _NAMED else ""
-        log.warning("Left out, %s: %s%s.", reason, ", ".join(paths[:_NAMED]), more)
+        log.warning("Skipped, %s: %s%s.", reason, ", ".join(paths[:_NAMED]), more)
         if more:
-            log.debug("Left out, %s: %s.", reason, ", ".join(paths[_NAMED:]))
+            log.debug("Skipped, %s: %s.", reason, ", ".join(paths[_NAMED:]))

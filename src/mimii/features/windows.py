@@ -1,6 +1,6 @@
 """The log-mel frames of recordings, and windows of them.
 
-The frames of all recordings of a machine are one array, and a window is a place in it: the matrix of stacked
+The frames of all recordings of a machine are one array, and a window is a position in it: the matrix of stacked
 windows, ``frames`` times as large, is never built.
 """
 
@@ -27,8 +27,8 @@ class Features:
         Recording i is at ``frames[offsets[i] : offsets[i + 1]]``.
     recordings : pd.DataFrame [n_recordings rows]
         Which they are.
-    left_out : dict of str to str
-        The path of each recording that could not be used, and why.
+    skipped : dict of str to str
+        The path of each recording that can't be used, and why.
     sample_rate : int
         [Hz], of all of them.
     """
@@ -36,7 +36,7 @@ class Features:
     frames: np.ndarray
     offsets: np.ndarray
     recordings: pd.DataFrame
-    left_out: dict[str, str]
+    skipped: dict[str, str]
     sample_rate: int
 
     def windows(self, length: int, chosen: np.ndarray, targets: np.ndarray | None = None) -> "Windows":
@@ -75,23 +75,23 @@ class Features:
             return parts[0]
         rates = {part.sample_rate for part in parts if len(part.frames)}
         if len(rates) > 1:
-            rates = ", ".join(f"{rate} Hz" for rate in sorted(rates))
+            listed = ", ".join(f"{rate} Hz" for rate in sorted(rates))
             raise UserError(
-                f"machines of different sample rates ({rates}) can't share a model; choose some, or a smaller --scope"
+                f"machines of different sample rates ({listed}) can't share a model; choose some, or a smaller --scope"
             )
         sizes = np.concatenate([np.diff(part.offsets) for part in parts])
         return Features(
             frames=np.concatenate([part.frames for part in parts]),
             offsets=np.concatenate([[0], np.cumsum(sizes)]),
             recordings=pd.concat([part.recordings for part in parts], ignore_index=True),
-            left_out={path: reason for part in parts for path, reason in part.left_out.items()},
+            skipped={path: reason for part in parts for path, reason in part.skipped.items()},
             sample_rate=next(iter(rates), 0),
         )
 
 
 @dataclass(eq=False)
 class Windows:
-    """Windows as places in an array of frames.
+    """Windows as positions in an array of frames.
 
     Attributes
     ----------
@@ -141,11 +141,11 @@ class Windows:
         touched = np.zeros(len(self.frames), dtype=bool)
         for step in range(self.length):
             touched[self.starts + step] = True
-        places = np.flatnonzero(touched)
+        used = np.flatnonzero(touched)
         # block by block: a float64 copy of all frames would be the largest array of a run
-        blocks = [places[start : start + _BLOCK] for start in range(0, len(places), _BLOCK)]
-        mean = sum(self.frames[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(places)
-        variance = sum(((self.frames[block] - mean) ** 2).sum(axis=0) for block in blocks) / len(places)
+        blocks = [used[start : start + _BLOCK] for start in range(0, len(used), _BLOCK)]
+        mean = sum(self.frames[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(used)
+        variance = sum(((self.frames[block] - mean) ** 2).sum(axis=0) for block in blocks) / len(used)
         std = np.sqrt(variance)
         std[std < 1e-6] = 1
         return mean.astype(np.float32), std.astype(np.float32)
@@ -163,9 +163,9 @@ class Windows:
         owner = np.full(len(self.frames), -1)
         for step in range(self.length):
             owner[self.starts + step] = self.recording
-        places = np.flatnonzero(owner >= 0)
-        numbers, begins = np.unique(owner[places], return_index=True)  # a recording's frames are neighbours
-        return numbers, [self.frames[own] for own in np.split(places, begins[1:])]
+        used = np.flatnonzero(owner >= 0)
+        numbers, begins = np.unique(owner[used], return_index=True)  # a recording's frames are neighbours
+        return numbers, [self.frames[part] for part in np.split(used, begins[1:])]
 
     def mean_by_recording(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean over each recording's windows.

@@ -2,38 +2,17 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from mimii.evaluation.scoring import NormalScores, folds, pool_scores
+from mimii.evaluation.scoring import folds, pool_scores
+from mimii.evaluation.thresholds import NormalScores
 from mimii.features.windows import Windows
-from mimii.settings import NATIVE, TrainingSettings
-
-
-@dataclass
-class History:
-    """What happened while a model was trained.
-
-    Attributes
-    ----------
-    train_loss, val_loss : list of float, one an epoch
-        Mean over the windows. ``val_loss`` is empty where no recording could be spared for validation; both are
-        where a model knows no epochs.
-    training_time_sec : float
-        Wall time of the fit, after a rehearsal of one step, less the time spent waiting for others to measure their
-        latency [s].
-    train_samples : int
-        Windows that the model learned from.
-    """
-
-    train_loss: list[float] = field(default_factory=list)
-    val_loss: list[float] = field(default_factory=list)
-    training_time_sec: float = 0.0
-    train_samples: int = 0
+from mimii.models.registry import Way
+from mimii.settings import NATIVE, SCORE_POOLINGS
+from mimii.training.history import History
+from mimii.training.hooks import Training
 
 
 class Model(ABC):
@@ -52,7 +31,11 @@ class Model(ABC):
     ----------
     variant : str
         Which algorithm it took, where that depends on the amount of data; else empty.
+    learnt_file : str
+        In a model's file, the name of the part that `to_bytes` gives.
     """
+
+    learnt_file: ClassVar[str]
 
     def __init__(self, name: str, n_mels: int, frames: int, device: str = "cpu"):
         self.name = name
@@ -61,22 +44,17 @@ class Model(ABC):
         self.device = device
         self.variant = ""
 
-    @property
-    def signature(self) -> list[str | int]:
-        """What a file must have been saved for to be loaded: the name and the shape of a window."""
-        return [self.name, self.n_mels, self.frames]
-
     @abstractmethod
-    def fit(
-        self,
-        windows: Windows,
-        validation: Windows | None,
-        settings: TrainingSettings,
-        *,
-        seed: int,
-        give_way: Callable[[], float] = lambda: 0.0,
-    ) -> History:
-        """Learn from windows, a classifier from their targets; see `mimii.training.loop.train`."""
+    def fit(self, windows: Windows, validation: Windows | None, training: Training) -> History:
+        """Learn from windows, a classifier from their targets.
+
+        Parameters
+        ----------
+        windows, validation : Windows
+            To learn from, and to choose the best epoch by; models without epochs ignore the latter.
+        training : Training
+            The settings, the seed and the hooks.
+        """
 
     @property
     @abstractmethod
@@ -84,17 +62,14 @@ class Model(ABC):
         """How many numbers were fitted to the data and are kept."""
 
     @abstractmethod
-    def save(self, path: Path, facts: dict[str, Any]) -> None:
-        """Write the fitted model to ``path``, with facts about its training (numbers, strings, lists)."""
+    def to_bytes(self) -> bytes:
+        """All that was learnt, for a file."""
 
     @abstractmethod
-    def load(self, path: Path) -> dict[str, Any]:
-        """Take over the fitted model in ``path``; gives the facts back.
+    def from_bytes(self, content: bytes) -> None:
+        """Take over what `to_bytes` gave; nothing in the content can run code.
 
-        Raises
-        ------
-        mimii.storage.files.CacheError
-            The file is not one that `save` wrote, or is of another model.
+        It may raise anything at all where the content is not what `to_bytes` of such a model gave.
         """
 
 
@@ -105,16 +80,16 @@ class Detector(Model):
     ----------
     min_recordings : int
         The fewest recordings that it can learn from.
-    is_recording_level : bool
-        It judges recordings as a whole, and has no score for a window.
+    is_clip_level : bool
+        It judges a recording as a whole, and has no score for a window.
     """
 
     min_recordings: ClassVar[int] = 1
-    is_recording_level: ClassVar[bool] = False
+    is_clip_level: ClassVar[bool] = False
 
     @abstractmethod
     def score_recordings(
-        self, windows: Windows, scoring: str = NATIVE, pooling: str = "mean"
+        self, windows: Windows, scoring: str = NATIVE, score_pooling: str = "mean"
     ) -> tuple[np.ndarray, np.ndarray]:
         """Score of each recording.
 
@@ -122,10 +97,8 @@ class Detector(Model):
         ----------
         windows : Windows
             All those of the recordings.
-        scoring : str
-            One of `mimii.models.scorings`.
-        pooling : str
-            How scores of windows become that of a recording, where there are any; see `mimii.evaluation.scoring`.
+        scoring, score_pooling : str
+            A way of `mimii.models.scoring_ways`; the pooling is ignored where windows have no scores.
 
         Returns
         -------
@@ -134,43 +107,43 @@ class Detector(Model):
         scores : np.ndarray [shape=(n,), dtype=float64]
         """
 
+    @abstractmethod
+    def score_every_way(self, windows: Windows) -> dict[Way, np.ndarray]:
+        """Score of each recording in every way of `mimii.models.scoring_ways`: np.ndarray [shape=(n,)] each."""
+
     def count_parameters(self, scoring: str = NATIVE) -> int:
         """How many numbers were fitted to the data and take part in a score."""
         return self.num_parameters
 
-    def score_normal(
-        self,
-        windows: Windows,
-        validation: Windows | None,
-        settings: TrainingSettings,
-        *,
-        seed: int,
-        scoring: str = NATIVE,
-        pooling: str = "mean",
-    ) -> NormalScores:
-        """Scores of training recordings, where that is possible by one that has not learnt from them.
+    def calibrate(self, windows: Windows, validation: Windows | None, training: Training) -> dict[Way, NormalScores]:
+        """Scores of training recordings, where that is possible by a detector that has not learnt from them.
 
-        In turn each fifth recording, of fewer than five each one, is left out and scored by a detector that learns
+        In turn each fifth recording, of fewer than five each one, is held out and scored by a detector that learns
         from the others; see `mimii.evaluation.scoring.folds`.
 
         Parameters
         ----------
-        windows, validation, settings, seed
+        windows, validation, training
             What the detector was fitted with.
-        scoring, pooling : str
-            As for `score_recordings`.
+
+        Returns
+        -------
+        dict of (str, str) to NormalScores
+            For every way of `mimii.models.scoring_ways`.
         """
         numbers = np.unique(windows.recording)
-        left_out = folds(len(numbers))
-        if len(numbers) - max(fold.sum() for fold in left_out) < self.min_recordings:
-            return NormalScores(*self.score_recordings(windows, scoring, pooling), "training")
-        scores = np.empty(len(numbers))
-        for fold in left_out:
-            is_out = np.isin(windows.recording, numbers[fold])
+        held_out = folds(len(numbers))
+        if len(numbers) - max(fold.sum() for fold in held_out) < self.min_recordings:
+            found = self.score_every_way(windows)
+            return {way: NormalScores(numbers, scores, "training") for way, scores in found.items()}
+        every_way: dict[Way, np.ndarray] = {}
+        for fold in held_out:
+            is_held_out = np.isin(windows.recording, numbers[fold])
             other = copy.copy(self)
-            other.fit(windows.take(np.flatnonzero(~is_out)), None, settings, seed=seed)
-            _, scores[fold] = other.score_recordings(windows.take(np.flatnonzero(is_out)), scoring, pooling)
-        return NormalScores(numbers, scores, "left_out")
+            other.fit(windows.take(np.flatnonzero(~is_held_out)), None, training)
+            for way, scores in other.score_every_way(windows.take(np.flatnonzero(is_held_out))).items():
+                every_way.setdefault(way, np.empty(len(numbers)))[fold] = scores
+        return {way: NormalScores(numbers, scores, "held_out") for way, scores in every_way.items()}
 
 
 class WindowDetector(Detector):
@@ -181,10 +154,15 @@ class WindowDetector(Detector):
         """Score of each window: np.ndarray [shape=(n_windows,)]."""
 
     def score_recordings(
-        self, windows: Windows, scoring: str = NATIVE, pooling: str = "mean"
+        self, windows: Windows, scoring: str = NATIVE, score_pooling: str = "mean"
     ) -> tuple[np.ndarray, np.ndarray]:
         """Score of each recording, from those of its windows."""
-        return pool_scores(windows, self.score_windows(windows), pooling)
+        return pool_scores(windows, self.score_windows(windows), score_pooling)
+
+    def score_every_way(self, windows: Windows) -> dict[Way, np.ndarray]:
+        """Score of each recording by each pooling; the windows are scored once."""
+        scores = self.score_windows(windows)
+        return {(NATIVE, pooling): pool_scores(windows, scores, pooling)[1] for pooling in SCORE_POOLINGS}
 
 
 class Classifier(Model):
@@ -203,11 +181,6 @@ class Classifier(Model):
         super().__init__(name, n_mels, frames, device)
         self.num_classes = num_classes
         self.balanced = balanced
-
-    @property
-    def signature(self) -> list[str | int]:
-        """As of every model, and the number of classes."""
-        return [*super().signature, self.num_classes]
 
     @abstractmethod
     def predict_proba(self, windows: Windows) -> np.ndarray:

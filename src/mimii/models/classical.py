@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -11,13 +10,13 @@ from sklearn.ensemble import IsolationForest, RandomForestClassifier, StackingCl
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, SGDOneClassSVM
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import SVC, OneClassSVM
 
 from mimii.features.windows import Windows
-from mimii.models.base import Classifier, History, Model, WindowDetector
-from mimii.settings import TrainingSettings
-from mimii.storage import files
+from mimii.models.base import Classifier, Model, WindowDetector
+from mimii.training.history import History
+from mimii.training.hooks import Training
 
 _BLOCK = 4096  # windows that are stacked at once
 # beyond what skops itself trusts: the nodes of a tree, and a dict whose keys are attributes
@@ -27,7 +26,7 @@ _LANDMARKS = 256  # of the Nyström approximation (Williams and Seeger, 2000)
 
 
 class SkopsModel(Model):
-    """A model whose file is made by skops.
+    """A model whose learnt part is saved by skops.
 
     Attributes
     ----------
@@ -41,37 +40,29 @@ class SkopsModel(Model):
     std: np.ndarray
     estimator: Any
 
-    def save(self, path: Path, facts: dict[str, Any]) -> None:
-        """Write the estimator and the facts with skops."""
+    learnt_file = "estimator.skops"
+
+    def to_bytes(self) -> bytes:
+        """All that was learnt, as skops saves it."""
         import skops.io
 
-        content = {
-            "signature": self.signature,
-            "variant": self.variant,
-            "mean": self.mean,
-            "std": self.std,
-            "estimator": self.estimator,
-            "facts": facts,
-        }
-        with files.sealed_file(path) as file:
-            file.write(skops.io.dumps(content))
+        learnt: bytes = skops.io.dumps({"mean": self.mean, "std": self.std, "estimator": self.estimator})
+        return learnt
 
-    def load(self, path: Path) -> dict[str, Any]:
-        """Read the estimator and the facts; only known types are made."""
+    def from_bytes(self, content: bytes) -> None:
+        """Take over what `to_bytes` gave; only known types are made."""
         import skops.io
 
-        with files.open_sealed(path) as file:
-            archive = file.read()
-        try:
-            content = skops.io.loads(archive, trusted=_TRUSTED)
-            if content["signature"] != self.signature:
-                raise ValueError(f"holds {content['signature']}, not {self.signature}")
-            self.variant = content["variant"]
-            self.mean, self.std = content["mean"], content["std"]
-            self.estimator = content["estimator"]
-            return content["facts"]
-        except Exception as error:  # skops raises many kinds for a file from elsewhere
-            raise files.CacheError(f"{path.name}: {files.first_line(error)}") from error
+        learnt = skops.io.loads(content, trusted=_TRUSTED)
+        mean, std = np.asarray(learnt["mean"]), np.asarray(learnt["std"])
+        if not (mean.shape == std.shape == (self.n_mels,) and mean.dtype == std.dtype == np.float32):
+            raise ValueError("the scale is not that of its mel bands")
+        self.mean, self.std, self.estimator = mean, std, learnt["estimator"]
+        self.check()
+
+    def check(self) -> None:
+        """See that the estimator is one of this model; may raise anything at all where it is not."""
+        raise NotImplementedError
 
 
 class ClassicalModel(SkopsModel):
@@ -82,28 +73,28 @@ class ClassicalModel(SkopsModel):
     """
 
     max_windows = 50_000
+    estimator_types: ClassVar[tuple[type[BaseEstimator], ...]]
+
+    def check(self) -> None:
+        """See that the estimator is of the right type and for windows of this shape."""
+        if not isinstance(self.estimator, self.estimator_types):
+            raise TypeError(f"{type(self.estimator).__name__} is no estimator of {self.name}")
+        if self.estimator.n_features_in_ != self.frames * self.n_mels:
+            raise ValueError("the estimator is for windows of another shape")
 
     def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
         """An unfitted estimator for these windows; sets ``variant`` where there are several."""
         raise NotImplementedError
 
-    def fit(
-        self,
-        windows: Windows,
-        validation: Windows | None,
-        settings: TrainingSettings,
-        *,
-        seed: int,
-        give_way: Callable[[], float] = lambda: 0.0,
-    ) -> History:
-        """Fit the estimator; it needs no validation and can't give way."""
+    def fit(self, windows: Windows, validation: Windows | None, training: Training) -> History:
+        """Fit the estimator; it needs no validation, and has no steps."""
         begin = time.perf_counter()
         self.mean, self.std = windows.band_statistics()
         if len(windows) > self.max_windows:
-            drawn = np.random.default_rng(seed).choice(len(windows), self.max_windows, replace=False)
+            drawn = np.random.default_rng(training.seed).choice(len(windows), self.max_windows, replace=False)
             windows = windows.take(np.sort(drawn))
         # scikit-learn takes seeds of 32 bits
-        self.estimator = self.make_estimator(windows, seed % 2**32)
+        self.estimator = self.make_estimator(windows, training.seed % 2**32)
         self.estimator.fit(self._vectors(windows), windows.target)
         return History(training_time_sec=time.perf_counter() - begin, train_samples=len(windows))
 
@@ -133,6 +124,8 @@ class ClassicalDetector(ClassicalModel, WindowDetector):
 class IsolationForestDetector(ClassicalDetector):
     """Isolation forest (Liu et al., 2008): 100 trees of 256 windows each."""
 
+    estimator_types = (IsolationForest,)
+
     def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
         """An isolation forest."""
         return IsolationForest(n_estimators=100, random_state=seed)
@@ -147,6 +140,7 @@ class OneClassSVMDetector(ClassicalDetector):
     """One-class SVM (Schölkopf et al., 2001) with an RBF kernel: exact, or beyond 3000 windows approximate."""
 
     nu = 0.1
+    estimator_types = (OneClassSVM, Pipeline)
 
     def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
         """The exact one-class SVM, or one on Nyström features fitted by stochastic gradient."""
@@ -168,6 +162,12 @@ class OneClassSVMDetector(ClassicalDetector):
 class ClassicalClassifier(ClassicalModel, Classifier):
     """A classifier of scikit-learn."""
 
+    def check(self) -> None:
+        """As of every such model; and the estimator must know as many classes."""
+        super().check()
+        if len(self.estimator.classes_) != self.num_classes:
+            raise ValueError("the estimator is for another number of classes")
+
     @property
     def class_weight(self) -> str | None:
         """The classes' weights as scikit-learn takes them."""
@@ -180,6 +180,8 @@ class ClassicalClassifier(ClassicalModel, Classifier):
 
 class RandomForest(ClassicalClassifier):
     """Random forest (Breiman, 2001): 100 trees of 2000 windows each, at least 5 windows a leaf."""
+
+    estimator_types = (RandomForestClassifier,)
 
     def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
         """A random forest."""
@@ -206,6 +208,8 @@ class SVM(ClassicalClassifier):
     features.
     """
 
+    estimator_types = (StackingClassifier, Pipeline)
+
     def make_estimator(self, windows: Windows, seed: int) -> BaseEstimator:
         """The exact SVM or its approximation."""
         logistic = LogisticRegression(class_weight=self.class_weight, max_iter=1000)
@@ -213,21 +217,23 @@ class SVM(ClassicalClassifier):
             self.variant = "nystroem"
             return make_pipeline(self._landmarks(seed), logistic)
         self.variant = "exact"
-        recordings = min(len(np.unique(windows.recording[windows.target == c])) for c in np.unique(windows.target))
+        targets = windows.target
+        assert targets is not None
+        recordings = min(len(np.unique(windows.recording[targets == number])) for number in np.unique(targets))
         if recordings > 1:
-            folds = StratifiedGroupKFold(min(recordings, 3))
-            places = list(folds.split(windows.target, windows.target, windows.recording))
+            splitter = StratifiedGroupKFold(min(recordings, 3))
+            splits = list(splitter.split(targets, targets, windows.recording))
         else:  # of a class with a single recording there are windows in every fold
-            places = list(StratifiedKFold(3).split(windows.target, windows.target))
+            splits = list(StratifiedKFold(3).split(targets, targets))
         svm = SVC(class_weight=self.class_weight)
-        return StackingClassifier([("svm", svm)], logistic, cv=places, stack_method="decision_function")
+        return StackingClassifier([("svm", svm)], logistic, cv=splits, stack_method="decision_function")
 
     @property
     def num_parameters(self) -> int:
         """Support vectors or landmarks with their normalisation, and all weights and offsets."""
         if self.variant == "nystroem":
             features, logistic = self.estimator[0], self.estimator[-1]
-            first = (features.components_, features.normalization_)
+            first: tuple[np.ndarray, ...] = (features.components_, features.normalization_)
         else:
             (svm,), logistic = self.estimator.estimators_, self.estimator.final_estimator_
             first = (svm.support_vectors_, svm.dual_coef_, svm.intercept_)

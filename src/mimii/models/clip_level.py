@@ -1,4 +1,4 @@
-"""Detectors that judge a recording as a whole, by one vector: its log-mel frames, pooled over time.
+"""Clip-level detectors judge a recording as a whole, by one vector: its log-mel frames, pooled over time.
 
 They have no score for a window. What a steady machine sounds like on the average is a point in a space of as many
 dimensions as there are mel bands, and normal recordings are a cloud of such points: these models say how far from
@@ -20,10 +20,13 @@ from sklearn.mixture import GaussianMixture
 from mimii.errors import TaskError
 from mimii.evaluation.scoring import folds
 from mimii.features.windows import Windows
-from mimii.models.base import Detector, History
+from mimii.models.base import Detector
 from mimii.models.classical import SkopsModel
 from mimii.models.gaussian import Gaussian
-from mimii.settings import NATIVE, TrainingSettings
+from mimii.models.registry import Way
+from mimii.settings import NATIVE
+from mimii.training.history import History
+from mimii.training.hooks import Training
 
 _BLOCK = 256  # recordings whose distances from all training recordings are in memory at once
 _NEIGHBOURS = 4  # that the density around a training recording is found from
@@ -57,28 +60,31 @@ def pool_frames(frames: np.ndarray, pooling: str, twfr_r: float = 1.0) -> np.nda
     return (weights / weights.sum()) @ np.sort(frames, axis=0)[::-1]
 
 
-class RecordingDetector(SkopsModel, Detector):
-    """What detectors of whole recordings share: pooling, standardisation and files.
+class ClipLevelDetector(SkopsModel, Detector):
+    """What clip-level detectors share: pooling, standardisation and files.
 
     A subclass has two functions of vectors, `learn` and `distances`. Both know nothing but their arguments and the
-    options, so that parts of the training recordings can be left out and scored.
+    options, so that parts of the training recordings can be held out and scored.
 
     Parameters
     ----------
     options : dict of str to Any
-        Those fields of `mimii.settings.RecordingSettings` that make a difference to it.
+        Those fields of `mimii.settings.ClipSettings` that make a difference to it.
     """
 
-    is_recording_level = True
+    is_clip_level = True
 
     def __init__(self, name: str, n_mels: int, frames: int, device: str = "cpu", *, options: dict[str, Any]):
         super().__init__(name, n_mels, frames, device)
         self.options = options
 
-    @property
-    def signature(self) -> list[str | int | float]:
-        """As of every model, and the options."""
-        return [*super().signature, *self.options.values()]
+    def check(self) -> None:
+        """See that what was learnt gives a recording one score."""
+        silence = Windows(
+            np.zeros((self.frames, self.n_mels), np.float32), np.zeros(1, int), np.zeros(1, int), self.frames
+        )
+        if self.score_recordings(silence)[1].shape != (1,):
+            raise ValueError("what was learnt gives a recording several scores")
 
     def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
         """What `distances` needs to know of normal vectors: (n, n_mels) -> arrays by their names."""
@@ -102,16 +108,8 @@ class RecordingDetector(SkopsModel, Detector):
         pooled = [pool_frames(part, self.options["pooling"], self.options.get("twfr_r", 1.0)) for part in parts]
         return numbers, (np.stack(pooled) - self.mean) / self.std
 
-    def fit(
-        self,
-        windows: Windows,
-        validation: Windows | None,
-        settings: TrainingSettings,
-        *,
-        seed: int,
-        give_way: Callable[[], float] = lambda: 0.0,
-    ) -> History:
-        """Learn from the recordings of the windows; it needs no validation and has no time to give way.
+    def fit(self, windows: Windows, validation: Windows | None, training: Training) -> History:
+        """Learn from the recordings of the windows; it needs no validation, and has no steps.
 
         Raises
         ------
@@ -123,28 +121,31 @@ class RecordingDetector(SkopsModel, Detector):
         _, vectors = self.vectors(windows)
         if len(vectors) < self.min_recordings:
             raise TaskError(f"{self.name} needs {self.min_recordings} recordings to learn from, and has {len(vectors)}")
-        self.estimator = self.learn(vectors, seed % 2**32)  # scikit-learn takes seeds of 32 bits
+        self.estimator = self.learn(vectors, training.seed % 2**32)  # scikit-learn takes seeds of 32 bits
         return History(training_time_sec=time.perf_counter() - begin, train_samples=len(vectors))
 
     def score_recordings(
-        self, windows: Windows, scoring: str = NATIVE, pooling: str = "mean"
+        self, windows: Windows, scoring: str = NATIVE, score_pooling: str = ""
     ) -> tuple[np.ndarray, np.ndarray]:
         """Score of each recording; there are no scores of windows to pool."""
         numbers, vectors = self.vectors(windows)
         return numbers, self.distances(self.estimator, vectors)
+
+    def score_every_way(self, windows: Windows) -> dict[Way, np.ndarray]:
+        """Score of each recording in the one way that there is."""
+        return {(NATIVE, ""): self.score_recordings(windows)[1]}
 
     @property
     def num_parameters(self) -> int:
         """The numbers that `learn` gave, a symmetric matrix counted once."""
         return self.count(self.estimator)
 
-    @staticmethod
-    def count(learnt: dict[str, Any]) -> int:
+    def count(self, learnt: dict[str, Any]) -> int:
         """How many numbers they are."""
         return sum(array.size for array in learnt.values())
 
 
-class _Nearest(RecordingDetector):
+class _Nearest(ClipLevelDetector):
     """Looks at the nearest training recordings."""
 
     def _prepared(self, vectors: np.ndarray) -> np.ndarray:
@@ -209,7 +210,7 @@ class LocalDensity(_Nearest):
         )
 
 
-class Mahalanobis(RecordingDetector):
+class Mahalanobis(ClipLevelDetector):
     """Squared Mahalanobis distance, the covariance shrunk by Ledoit and Wolf's estimate (2004)."""
 
     def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
@@ -220,17 +221,16 @@ class Mahalanobis(RecordingDetector):
         """Squared distance from the mean."""
         return Gaussian(**learnt).distance(vectors)
 
-    @staticmethod
-    def count(learnt: dict[str, Any]) -> int:
+    def count(self, learnt: dict[str, Any]) -> int:
         """The inverse covariance is symmetric."""
         return Gaussian(**learnt).size
 
 
-class Mixture(RecordingDetector):
-    """Negative log-likelihood under a mixture of two Gaussians with full covariances, for machines of two ways.
+class Mixture(ClipLevelDetector):
+    """Negative log-likelihood under a mixture of two Gaussians with full covariances, for machines of two states.
 
-    0.01 is added to the variance of each component: with fewer recordings than bands nothing else holds the matrices
-    up.
+    0.01 is added to the variance of each component: with fewer recordings than bands the matrices could not be
+    inverted otherwise.
     """
 
     min_recordings = 2
@@ -246,14 +246,13 @@ class Mixture(RecordingDetector):
         """Negative log-likelihood."""
         return -learnt["mixture"].score_samples(vectors)
 
-    @staticmethod
-    def count(learnt: dict[str, Any]) -> int:
+    def count(self, learnt: dict[str, Any]) -> int:
         """Weights, means, and covariances, which are symmetric."""
         components, bands = learnt["mixture"].means_.shape
         return components * (1 + bands + bands * (bands + 1) // 2)
 
 
-class PrincipalComponents(RecordingDetector):
+class PrincipalComponents(ClipLevelDetector):
     """Squared distance from the principal components that explain 95 % of the variance."""
 
     def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
@@ -270,7 +269,7 @@ class PrincipalComponents(RecordingDetector):
         return ((away - within) ** 2).sum(axis=1)
 
 
-class Fusion(RecordingDetector):
+class Fusion(ClipLevelDetector):
     """Mean of the z-scores of `knn`, `mahalanobis`, `ldn` and `pca`.
 
     Each one's scores are standardised with the mean and standard deviation that it has on training recordings which
@@ -281,11 +280,16 @@ class Fusion(RecordingDetector):
 
     def __init__(self, name: str, n_mels: int, frames: int, device: str = "cpu", *, options: dict[str, Any]):
         super().__init__(name, n_mels, frames, device, options=options)
-        classes = {"knn": NearestNeighbour, "mahalanobis": Mahalanobis, "ldn": LocalDensity, "pca": PrincipalComponents}
+        classes: dict[str, type[ClipLevelDetector]] = {
+            "knn": NearestNeighbour,
+            "mahalanobis": Mahalanobis,
+            "ldn": LocalDensity,
+            "pca": PrincipalComponents,
+        }
         self.members = {name: made(name, n_mels, frames, options=options) for name, made in classes.items()}
 
     def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
-        """What each member learns, and how its scores of left out recordings are distributed."""
+        """What each member learns, and how its scores of held-out recordings are distributed."""
         learnt: dict[str, Any] = {}
         for name, member in self.members.items():
             scores = np.empty(len(vectors))

@@ -1,120 +1,99 @@
-"""What all networks share, and the models that are made of one."""
+"""Models that are a trained network."""
 
 import io
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
 
-from mimii.evaluation.scoring import NormalScores, folds
+from mimii.evaluation.scoring import folds, pool_scores
+from mimii.evaluation.thresholds import NormalScores
 from mimii.features.windows import Windows
-from mimii.models.base import Classifier, History, Model, WindowDetector
+from mimii.models.base import Classifier, Model, WindowDetector
 from mimii.models.gaussian import Gaussian
-from mimii.settings import SCORINGS, TrainingSettings
-from mimii.storage import files
-from mimii.training import loop
+from mimii.models.registry import Way
+from mimii.networks.autoencoders import Autoencoder
+from mimii.networks.base import Network
+from mimii.networks.classifiers import ClassifierNetwork
+from mimii.settings import SCORE_POOLINGS, SCORINGS
+from mimii.training import inference, loop
+from mimii.training.history import History
+from mimii.training.hooks import Training
 
 ENOUGH = 10  # validation recordings, for a threshold from them alone
 
+NetworkT = TypeVar("NetworkT", bound=Network)
 
-class Network(nn.Module):
-    """A network over windows of shape (B, frames, n_mels) that standardises its input itself.
 
-    A subclass has ``loss(windows)`` or, to learn classes, ``loss(windows, targets)``: the mean loss of a batch.
-
-    Parameters
-    ----------
-    n_mels, frames : int > 0
-        Shape of a window.
+class NetworkModel(Model, Generic[NetworkT]):
+    """A model that is a trained network.
 
     Attributes
     ----------
-    keeps_best : bool
-        After training it has the weights of its best epoch, or else of the last one.
+    network : Network
+        It is made when it is used for the first time.
     """
 
-    keeps_best = True
+    learnt_file = "weights.pt"
 
-    def __init__(self, n_mels: int, frames: int):
-        super().__init__()
-        self.n_mels = n_mels
-        self.frames = frames
-        self.register_buffer("mean", torch.zeros(n_mels))
-        self.register_buffer("std", torch.ones(n_mels))
-
-    def fit_scale(self, windows: Windows) -> None:
-        """Take the mean and standard deviation of each mel band from the training windows."""
-        mean, std = windows.band_statistics()
-        self.mean.copy_(torch.from_numpy(mean))
-        self.std.copy_(torch.from_numpy(std))
-
-    def standardise(self, windows: torch.Tensor) -> torch.Tensor:
-        """Each mel band to mean 0 and standard deviation 1: (B, frames, n_mels) -> the same."""
-        return (windows - self.mean) / self.std
-
-
-class NetworkModel(Model):
-    """A model that is a trained network."""
-
-    network: Network
-
-    def _make_network(self) -> Network:
+    def _make_network(self) -> NetworkT:
         raise NotImplementedError
 
-    def fit(
-        self,
-        windows: Windows,
-        validation: Windows | None,
-        settings: TrainingSettings,
-        *,
-        seed: int,
-        give_way: Callable[[], float] = lambda: 0.0,
-    ) -> History:
+    @cached_property
+    def network(self) -> NetworkT:
+        """A network with new weights, until the model is fitted or loaded."""
+        return self._make_network().to(self.device).eval()
+
+    def fit(self, windows: Windows, validation: Windows | None, training: Training) -> History:
         """Train the network from new weights."""
-        torch.manual_seed(seed)
+        torch.manual_seed(training.seed)
         self.network = self._make_network()
-        return loop.train(self.network, windows, validation, settings, seed=seed, device=self.device, give_way=give_way)
+        return loop.train(self.network, windows, validation, training, device=self.device)
 
     @property
     def num_parameters(self) -> int:
         """Trainable parameters; the scale of the mel bands is not among them."""
         return sum(parameter.numel() for parameter in self.network.parameters() if parameter.requires_grad)
 
-    def save(self, path: Path, facts: dict[str, Any]) -> None:
-        """Write weights and facts."""
-        content = {"signature": self.signature, **self._learnt(), "facts": facts}
+    def to_bytes(self) -> bytes:
+        """All that was learnt, as torch saves tensors."""
         buffer = io.BytesIO()
-        torch.save(content, buffer)
-        with files.sealed_file(path) as file:
-            file.write(buffer.getvalue())
+        torch.save(self._learnt(), buffer)
+        return buffer.getvalue()
+
+    def from_bytes(self, content: bytes) -> None:
+        """Take over what `to_bytes` gave."""
+        self._take(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
 
     def _learnt(self) -> dict[str, Any]:
-        """What its file holds, as tensors."""
+        """All that was learnt, as tensors."""
         return {"state": {key: value.cpu() for key, value in self.network.state_dict().items()}}
 
-    def _take(self, content: dict[str, Any]) -> None:
-        """Take over what `_learnt` gave."""
-        self.network.load_state_dict(content["state"])
+    def _take(self, learnt: dict[str, Any]) -> None:
+        """Take over what `_learnt` gave.
 
-    def load(self, path: Path) -> dict[str, Any]:
-        """Read weights and facts; nothing in the file can run code."""
-        with files.open_sealed(path) as file:
-            archive = io.BytesIO(file.read())
-        try:
-            content = torch.load(archive, map_location=self.device, weights_only=True)
-            if content["signature"] != self.signature:
-                raise ValueError(f"holds {content['signature']}, not {self.signature}")
-            self._take(content)
-            return content["facts"]
-        except Exception as error:  # torch raises many kinds for a file from elsewhere
-            raise files.CacheError(f"{path.name}: {files.first_line(error)}") from error
+        The tensors are held against a network without memory first: one that a file lies about could be of any size.
+        """
+        with torch.device("meta"):
+            expected = self._make_network().state_dict()
+        found = learnt["state"]
+        if {key: _form(value) for key, value in found.items()} != {
+            key: _form(value) for key, value in expected.items()
+        }:
+            raise ValueError("the weights are not those of its network")
+        network = self._make_network()
+        network.load_state_dict(found)
+        self.network = network.to(self.device).eval()
 
 
-class NetworkDetector(NetworkModel, WindowDetector):
+def _form(value: torch.Tensor) -> tuple[torch.Size, torch.dtype, bool]:
+    return value.shape, value.dtype, value.is_contiguous()
+
+
+class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
     """A detector that is a network with ``score`` and ``residual``; see `mimii.networks.autoencoders.Autoencoder`.
 
     It scores a recording in two ways. ``mse`` pools the mean squared errors of its windows. ``mahalanobis`` is the
@@ -132,18 +111,23 @@ class NetworkDetector(NetworkModel, WindowDetector):
     residuals: Gaussian
 
     def __init__(
-        self, network_class: Callable[[int, int], Network], name: str, n_mels: int, frames: int, device: str = "cpu"
+        self,
+        name: str,
+        n_mels: int,
+        frames: int,
+        device: str = "cpu",
+        *,
+        network_class: Callable[[int, int], Autoencoder],
     ):
         super().__init__(name, n_mels, frames, device)
         self._network_class = network_class
-        self.network = self._make_network().to(device).eval()
 
-    def _make_network(self) -> Network:
+    def _make_network(self) -> Autoencoder:
         return self._network_class(self.n_mels, self.frames)
 
     def score_windows(self, windows: Windows) -> np.ndarray:
         """Mean squared error of each window: np.ndarray [shape=(n_windows,), dtype=float32]."""
-        return loop.apply(self.network, self.network.score, windows, self.device)
+        return inference.apply(self.network, self.network.score, windows, self.device)
 
     def mean_residuals(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
         """Mean residual of each recording, by mel band.
@@ -158,19 +142,11 @@ class NetworkDetector(NetworkModel, WindowDetector):
         def residual(batch: torch.Tensor) -> torch.Tensor:
             return self.network.residual(batch).mean(dim=1)  # (B, T, M) -> (B, M)
 
-        return loop.mean_by_recording(self.network, residual, windows, self.device)
+        return inference.mean_by_recording(self.network, residual, windows, self.device)
 
-    def fit(
-        self,
-        windows: Windows,
-        validation: Windows | None,
-        settings: TrainingSettings,
-        *,
-        seed: int,
-        give_way: Callable[[], float] = lambda: 0.0,
-    ) -> History:
+    def fit(self, windows: Windows, validation: Windows | None, training: Training) -> History:
         """Train the network from new weights, then find how its residuals are distributed."""
-        history = super().fit(windows, validation, settings, seed=seed, give_way=give_way)
+        history = super().fit(windows, validation, training)
         begin = time.perf_counter()
         parts = [self.mean_residuals(part)[1] for part in (windows, validation) if part is not None]
         self.residuals = Gaussian.fit(np.concatenate(parts), equalise=True)
@@ -178,49 +154,57 @@ class NetworkDetector(NetworkModel, WindowDetector):
         return history
 
     def score_recordings(
-        self, windows: Windows, scoring: str = "mse", pooling: str = "mean"
+        self, windows: Windows, scoring: str = "mse", score_pooling: str = "mean"
     ) -> tuple[np.ndarray, np.ndarray]:
         """Score of each recording: ``mse`` or ``mahalanobis``, which needs no pooling."""
         if scoring not in SCORINGS:
             raise ValueError(f"unknown scoring {scoring!r}; there are {', '.join(SCORINGS)}")
         if scoring == "mse":
-            return super().score_recordings(windows, scoring, pooling)
+            return super().score_recordings(windows, scoring, score_pooling)
         numbers, residuals = self.mean_residuals(windows)
         return numbers, self.residuals.distance(residuals)
 
-    def score_normal(
-        self,
-        windows: Windows,
-        validation: Windows | None,
-        settings: TrainingSettings,
-        *,
-        seed: int,
-        scoring: str = "mse",
-        pooling: str = "mean",
-    ) -> NormalScores:
+    def score_every_way(self, windows: Windows) -> dict[Way, np.ndarray]:
+        """Score of each recording, by the errors of its windows in each pooling and by its mean residual."""
+        errors = self.score_windows(windows)
+        scores: dict[Way, np.ndarray] = {
+            ("mse", pooling): pool_scores(windows, errors, pooling)[1] for pooling in SCORE_POOLINGS
+        }
+        return scores | {("mahalanobis", ""): self.residuals.distance(self.mean_residuals(windows)[1])}
+
+    def calibrate(self, windows: Windows, validation: Windows | None, training: Training) -> dict[Way, NormalScores]:
         """Scores of the validation recordings or, of fewer than ten, of all training recordings.
 
         The network is not trained again. The distribution of the residuals is: each recording's distance is from
         the residuals of others; see `mimii.evaluation.scoring.folds`.
         """
-        found = []
-        for part in (windows, validation):
-            if part is not None and scoring == "mse":
-                found.append(self.score_recordings(part, scoring, pooling))
-            elif part is not None:
-                found.append(self.mean_residuals(part))
-        numbers, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        if scoring == "mahalanobis" and len(values) == 1:
-            values = self.residuals.distance(values)
-        elif scoring == "mahalanobis":
-            distances = np.empty(len(values))
-            for fold in folds(len(values)):
-                distances[fold] = Gaussian.fit(values[~fold], equalise=True).distance(values[fold])
-            values = distances
-        learnt_from = len(found[0][0])
-        if len(numbers) - learnt_from >= ENOUGH:
-            return NormalScores(numbers[learnt_from:], values[learnt_from:], "left_out")
-        return NormalScores(numbers, values, "training")
+        parts = [part for part in (windows, validation) if part is not None]
+        numbers = np.concatenate([np.unique(part.recording) for part in parts])
+        errors = [self.score_windows(part) for part in parts]
+        scores: dict[Way, np.ndarray] = {
+            ("mse", pooling): np.concatenate(
+                [pool_scores(part, values, pooling)[1] for part, values in zip(parts, errors, strict=True)]
+            )
+            for pooling in SCORE_POOLINGS
+        }
+        scores["mahalanobis", ""] = self._held_out_distances(
+            np.concatenate([self.mean_residuals(part)[1] for part in parts])
+        )
+        learnt_from = len(np.unique(windows.recording))
+        if len(numbers) - learnt_from < ENOUGH:
+            return {way: NormalScores(numbers, values, "training") for way, values in scores.items()}
+        return {
+            way: NormalScores(numbers[learnt_from:], values[learnt_from:], "held_out") for way, values in scores.items()
+        }
+
+    def _held_out_distances(self, residuals: np.ndarray) -> np.ndarray:
+        """Distance of each mean residual from the distribution of others: (n, n_mels) -> (n,)."""
+        if len(residuals) == 1:
+            return self.residuals.distance(residuals)
+        distances = np.empty(len(residuals))
+        for fold in folds(len(residuals)):
+            distances[fold] = Gaussian.fit(residuals[~fold], equalise=True).distance(residuals[fold])
+        return distances
 
     def count_parameters(self, scoring: str = "mse") -> int:
         """Those of the network and, for ``mahalanobis``, of the distribution of its residuals."""
@@ -231,33 +215,35 @@ class NetworkDetector(NetworkModel, WindowDetector):
         residuals = {name: torch.from_numpy(value) for name, value in vars(self.residuals).items()}
         return super()._learnt() | {"residuals": residuals}
 
-    def _take(self, content: dict[str, Any]) -> None:
+    def _take(self, learnt: dict[str, Any]) -> None:
         """Take over both."""
-        super()._take(content)
-        self.residuals = Gaussian(**{name: value.cpu().numpy() for name, value in content["residuals"].items()})
+        super()._take(learnt)
+        residuals = Gaussian(**{name: value.numpy() for name, value in learnt["residuals"].items()})
+        if residuals.mean.shape != (self.n_mels,) or residuals.precision.shape != (self.n_mels, self.n_mels):
+            raise ValueError("the residuals are not those of its mel bands")
+        self.residuals = residuals
 
 
-class NetworkClassifier(NetworkModel, Classifier):
+class NetworkClassifier(NetworkModel[ClassifierNetwork], Classifier):
     """A classifier that is a network with ``probabilities``: (B, frames, n_mels) -> (B, num_classes)."""
 
     def __init__(
         self,
-        network_class: Callable[[int, int, int], Network],
         name: str,
         n_mels: int,
         frames: int,
         device: str = "cpu",
         *,
+        network_class: Callable[..., ClassifierNetwork],
         num_classes: int,
         balanced: bool = True,
     ):
         super().__init__(name, n_mels, frames, device, num_classes=num_classes, balanced=balanced)
         self._network_class = network_class
-        self.network = self._make_network().to(device).eval()
 
-    def _make_network(self) -> Network:
+    def _make_network(self) -> ClassifierNetwork:
         return self._network_class(self.n_mels, self.frames, self.num_classes, balanced=self.balanced)
 
     def predict_proba(self, windows: Windows) -> np.ndarray:
         """Probabilities: np.ndarray [shape=(n_windows, num_classes), dtype=float32]."""
-        return loop.apply(self.network, self.network.probabilities, windows, self.device)
+        return inference.apply(self.network, self.network.probabilities, windows, self.device)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from mimii.features.windows import Windows
-from mimii.models.network import Network
+from mimii.networks.base import Network
 from mimii.networks.encoders import (
     AttentionEncoder,
     ConvEncoder,
@@ -138,16 +138,15 @@ class ConvAE(Autoencoder):
 
         channels, strides, shapes = self.encoder.channels, self.encoder.strides, self.encoder.shapes
         layers: list[nn.Module] = []
-        for place in reversed(range(len(strides))):
+        for number in reversed(range(len(strides))):
             # a stride of 2 maps 2n - 1 and 2n rows to n: the padding says which of them to go back to
-            padding = tuple(
-                size - ((inner - 1) * stride + 1)
-                for size, inner, stride in zip(shapes[place], shapes[place + 1], strides[place], strict=True)
-            )
+            (rows, columns), (inner_rows, inner_columns) = shapes[number], shapes[number + 1]
+            time_step, mel_step = strides[number]
+            padding = (rows - (inner_rows - 1) * time_step - 1, columns - (inner_columns - 1) * mel_step - 1)
             layers += [
                 nn.ReLU(),
                 nn.ConvTranspose2d(
-                    channels[place + 1], channels[place], 3, strides[place], padding=1, output_padding=padding
+                    channels[number + 1], channels[number], 3, strides[number], padding=1, output_padding=padding
                 ),
             ]
         self.decoder = nn.Sequential(*layers)

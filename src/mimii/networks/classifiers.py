@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from mimii.features.windows import Windows
-from mimii.models.network import Network
+from mimii.networks.base import Network
 from mimii.networks.encoders import (
     AttentionEncoder,
     ConvEncoder,
@@ -35,6 +35,8 @@ class ClassifierNetwork(Network):
         Weigh each class by the inverse of its share of the training windows.
     """
 
+    class_weight: torch.Tensor
+
     def __init__(self, n_mels: int, frames: int, num_classes: int = 2, *, balanced: bool = True):
         super().__init__(n_mels, frames)
         self.num_classes = num_classes
@@ -46,6 +48,7 @@ class ClassifierNetwork(Network):
         """Take the scale of the mel bands and the weights of the classes from the training windows."""
         super().fit_scale(windows)
         if self.balanced:
+            assert windows.target is not None
             counts = np.bincount(windows.target, minlength=self.num_classes)
             self.class_weight.copy_(torch.from_numpy(len(windows) / (self.num_classes * np.maximum(counts, 1))))
 

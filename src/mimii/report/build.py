@@ -5,13 +5,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
-from mimii.data.recordings import MACHINE, machine_name
-from mimii.report import comparing, figures, listening, loading, page, statistics, tables
-from mimii.report.loading import Results, snr_title
-from mimii.report.tables import TITLES
+from mimii.report import (
+    classification_figures,
+    classification_tables,
+    comparing,
+    cost_figures,
+    cost_tables,
+    detection_figures,
+    detection_tables,
+    hearing_figures,
+    listening,
+    loading,
+    page,
+    significance,
+    statistics,
+)
+from mimii.report.loading import Results
+from mimii.report.overview import run_facts
+from mimii.report.rows import by_machine, machines_only
 from mimii.storage import files
+from mimii.storage.schema import RANKINGS, heading
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ def build(
     ----------
     result_dir, output_dir : Path
     metric : str
-        Of `mimii.report.loading.DETECTION`: what models are ranked by.
+        Of `mimii.storage.schema.RANKINGS`: what models are ranked by.
     model_dir : Path
         The cache of trained detectors, for the figure of the score over time.
     models, snr : sequence of str, optional
@@ -60,62 +73,67 @@ def build(
         There is nothing to report, or a file can't be read or written.
     """
     results = loading.load(result_dir, models, snr)
-    detection = loading.machines_only(results.detection)
-    if not detection.empty and detection[metric].isna().all():
-        known = [name for name in loading.DETECTION if detection[name].notna().any()]
-        results.notes.append(
-            f"There is no {TITLES[metric]}, so models are ranked by {TITLES[known[0]]}." if known else ""
-        )
-        metric = known[0] if known else metric
+    metric = _usable(results, metric)
+    detection = machines_only(results.detection)
     comparison = None
     if detection[metric].notna().any():
-        comparison = statistics.compare_models(loading.by_machine(detection, metric))
-    heard = listening.listen(results, metric, model_dir) if len(detection) else []
+        comparison = statistics.compare_models(by_machine(detection, metric))
+    heard = listening.listen(results, metric, model_dir)
     if len(detection) and not heard:
         results.notes.append(
-            f"No figure of a recording's score over time: no model in {model_dir.name} gives a recording that is still "
-            "there the score that the results have."
+            "No figure of a recording's score over time: the recordings are gone, or no model in "
+            f"{model_dir.name} gives them the scores that the results have."
         )
 
-    main = tables.by_type(results, metric)
-    others = [name for name in loading.DETECTION if name != metric]
-    classified = tables.classification(results)
+    main = detection_tables.by_type(results, metric)
+    others = [name for name in RANKINGS if name != metric]
+    is_synthetic = results.is_synthetic
     sections = [
-        page.Section("Anomaly detection", tables=[*main, *tables.decisions(results)]),
-        page.Section("Classification", tables=classified),
+        page.Section("Anomaly detection", tables=[*main, *detection_tables.decisions(results)]),
+        page.Section("Classification", tables=classification_tables.classification(results)),
         page.Section(
             "Figures",
             figures=[
-                *figures.heat_map(results, metric),
-                *(figures.rank_diagram(results, comparison, metric) if comparison else []),
-                *figures.roc_curves(results, metric),
-                *figures.parameters(results, metric),
-                *figures.histograms(results, metric),
-                *figures.hearing(results, heard),
-                *figures.losses(results),
-                *figures.confusion_matrices(results),
+                *detection_figures.heat_map(results, metric),
+                *(significance.rank_diagram(comparison, metric, is_synthetic) if comparison else []),
+                *detection_figures.roc_curves(results, metric),
+                *cost_figures.parameters(results, metric),
+                *detection_figures.histograms(results, metric),
+                *hearing_figures.hearing(heard, is_synthetic),
+                *detection_figures.losses(results),
+                *classification_figures.confusion_matrices(results),
             ],
         ),
         page.Section(
             "Do the models differ?",
-            paragraphs=_findings(comparison, metric) if comparison else [],
-            tables=tables.tests(comparison, metric, results) if comparison else [],
+            paragraphs=significance.findings(comparison, metric) if comparison else [],
+            tables=significance.tables(comparison, metric, is_synthetic) if comparison else [],
             is_detail=True,
         ),
-        page.Section("Efficiency", tables=tables.efficiency(results, metric)),
+        page.Section("Efficiency", tables=cost_tables.efficiency(results, metric)),
         page.Section(
             "Details",
             tables=[
-                *tables.machines(results, metric),
-                *(table for name in others for table in tables.by_type(results, name)),
-                *(table for name in others for table in tables.machines(results, name)),
-                *tables.intervals(results),
+                *detection_tables.machines(results, metric),
+                *(table for name in others for table in detection_tables.by_type(results, name)),
+                *(table for name in others for table in detection_tables.machines(results, name)),
+                *detection_tables.intervals(results),
             ],
             is_detail=True,
         ),
     ]
     title = "Anomalous machine sounds: report"
-    return _write(output_dir, title, _what_was_run([results]), sections, results.notes, results.is_synthetic)
+    return _write(output_dir, title, run_facts([results]), sections, results.notes, is_synthetic)
+
+
+def _usable(results: Results, metric: str) -> str:
+    """The metric or, where no row has it, another one."""
+    detection = machines_only(results.detection)
+    known = [name for name in RANKINGS if detection[name].notna().any()]
+    if not known or metric in known:
+        return metric
+    results.notes.append(f"There is no {heading(metric)}, so models are ranked by {heading(known[0])}.")
+    return known[0]
 
 
 def compare(
@@ -131,13 +149,13 @@ def compare(
     See `build` for the parameters and what it raises.
     """
     loaded = [loading.load(directory, models, snr) for directory in directories]
-    names = comparing.names(directories)
+    names = comparing.directory_names(directories)
     notes = [f"{name}: {note}" for name, results in zip(names, loaded, strict=True) for note in results.notes]
-    found = comparing.tables(loaded, names, metric, notes)
-    sections = [page.Section("Differences", tables=found)]
+    tables = comparing.difference_tables(loaded, names, metric, notes)
+    facts = {"Compared": ", ".join([f"{names[0]} (reference)", *names[1:]])} | run_facts(loaded)
+    title = "Anomalous machine sounds: comparison"
     is_synthetic = any(results.is_synthetic for results in loaded)
-    facts = {"Compared": ", ".join([f"{names[0]} (reference)", *names[1:]])} | _what_was_run(loaded)
-    return _write(output_dir, "Anomalous machine sounds: comparison", facts, sections, notes, is_synthetic)
+    return _write(output_dir, title, facts, [page.Section("Differences", tables=tables)], notes, is_synthetic)
 
 
 def _write(
@@ -162,67 +180,3 @@ def _write(
         temporary.write_text(text, encoding="utf-8")
     count = sum(len(section.tables) for section in sections)
     return Outcome(path, count, len(images), notes)
-
-
-def _findings(comparison: statistics.Comparison, metric: str) -> list[str]:
-    """The tests in sentences."""
-    found = []
-    if comparison.friedman:
-        statistic, p_value = comparison.friedman
-        verdict = "differ" if p_value < 0.05 else "can't be told apart"
-        p_text = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
-        found.append(
-            f"Over {comparison.machines} machines the {len(comparison.ranks)} models {verdict} in {TITLES[metric]} "
-            f"(Friedman test, χ² = {statistic:.1f}, {p_text})."
-        )
-    if len(comparison.pairs):
-        count = int((comparison.pairs["p_holm"] < 0.05).sum())
-        found.append(
-            f"Of the {len(comparison.pairs)} pairs of models {count or 'none'} can be told apart at the 5 % level "
-            "(Wilcoxon signed-rank tests, Holm's correction)."
-        )
-    return [*found, *comparison.remarks]
-
-
-def _settings(rows: pd.DataFrame) -> str:
-    """The settings of some rows, with all of the values that they have."""
-    found = {
-        name: rows[name].replace("", None).dropna().unique() for name in [*loading.SETTINGS, "seed"] if name in rows
-    }
-    return "; ".join(
-        f"{name} {', '.join(loading.short(value) for value in values)}" for name, values in found.items() if len(values)
-    )
-
-
-def _what_was_run(loaded: Sequence[Results]) -> dict[str, str]:
-    """What the page opens with: machines, clips, models, settings, versions, dates."""
-    rows = pd.concat([table for results in loaded for table in (results.detection, results.classification)])
-    machines = loading.machines_only(rows)
-    keys = machines[MACHINE].drop_duplicates()
-    types = ", ".join(
-        f"{len(group)} {kind or 'machines'}" for kind, group in keys.groupby("machine_type")["machine_id"]
-    )
-    levels = ", ".join(snr_title(snr) for snr in loading.snrs(keys) if snr)
-    facts = {"Machines": f"{len(keys)} ({types})" + (f" at {levels}" if levels else "")}
-    if len(keys) == 1:
-        facts["Machines"] = machine_name(keys.iloc[0])
-    for name, number in (("detection", 0), ("classification", 1)):
-        table = pd.concat([(results.detection, results.classification)[number] for results in loaded])
-        if table.empty:
-            continue
-        models = list(dict.fromkeys(table["label"]))
-        facts[f"Models, {name}"] = f"{len(models)}: {', '.join(models)}"
-        trained = table.drop_duplicates([*MACHINE, "train_files", "eval_files"])
-        units = loading.machines_only(trained) if number == 0 else loading.pools_or_machines(trained)
-        units = units.drop_duplicates(MACHINE)
-        if units["eval_files"].notna().any():
-            facts[f"Clips, {name}"] = (
-                f"{units['train_files'].sum():,.0f} for training, {units['eval_files'].sum():,.0f} for evaluation"
-            )
-        facts[f"Settings, {name}"] = _settings(table)
-    for title, column in (("Device", "device_name"), ("PyTorch", "torch_version")):
-        if values := sorted(filter(None, rows[column].unique())):
-            facts[title] = ", ".join(values)
-    if dates := sorted(date[:10] for date in rows["timestamp"] if date):
-        facts["Run"] = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
-    return facts

@@ -3,28 +3,32 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from mimii.data.recordings import MACHINE
-from mimii.report import loading
-from mimii.report.loading import Results, snr_title
-from mimii.report.tables import TASKS, TITLES, Table, number, signed
+from mimii.data.machines import MACHINE
+from mimii.report.loading import CLASSIFICATION_RANKING, Results
+from mimii.report.rows import groups_or_machines, machines_only
+from mimii.report.snr import at_snr, snr_order
+from mimii.report.table import Table, no_marks
+from mimii.report.texts import name_of, synthetic_note, task_title
+from mimii.storage.schema import heading, number, signed
 
-_WHAT = ["label", "machine"]
 
-
-def names(directories: Sequence[Path]) -> list[str]:
+def directory_names(directories: Sequence[Path]) -> list[str]:
     """The shortest ends of the paths that differ: ``before``, ``after``; or ``before/results``, ``after/results``."""
     parts = [directory.resolve().parts for directory in directories]
     for length in range(1, max(map(len, parts)) + 1):
         ends = ["/".join(part[-length:]) for part in parts]
         if len(set(ends)) == len(ends):
             return ends
-    return [f"{number}: {'/'.join(part[-1:])}" for number, part in enumerate(parts, start=1)]
+    return [f"{number}: {part[-1]}" for number, part in enumerate(parts, start=1)]
 
 
-def tables(loaded: Sequence[Results], directories: Sequence[str], metric: str, notes: list[str]) -> list[Table]:
-    """Model x machine type for detection, and model x pool for each task of classification.
+def difference_tables(
+    loaded: Sequence[Results], directories: Sequence[str], metric: str, notes: list[str]
+) -> list[Table]:
+    """Model x machine type for detection, and for each task of classification.
 
     Parameters
     ----------
@@ -36,26 +40,26 @@ def tables(loaded: Sequence[Results], directories: Sequence[str], metric: str, n
     notes : list of str
         Receives what can't be compared.
     """
-    about = " Synthetic demo data, not real machines." if any(results.is_synthetic for results in loaded) else ""
-    jobs = [("detection", metric, [loading.machines_only(results.detection) for results in loaded], "machine_type")]
-    pools = [loading.pools_or_machines(results.classification) for results in loaded]
-    for task in sorted({task for rows in pools for task in rows["classification_type"]}, reverse=True):
-        of_task = [rows[rows["classification_type"] == task] for rows in pools]
-        jobs.append((f"classification, {TASKS.get(task, task)}", "balanced_accuracy", of_task, "machine_type"))
-    found = []
-    for what, of_metric, parts, column in jobs:
+    note = synthetic_note(any(results.is_synthetic for results in loaded))
+    jobs = [("detection", metric, [machines_only(results.detection) for results in loaded])]
+    classified = [groups_or_machines(results.classification) for results in loaded]
+    for task in sorted({task for rows in classified for task in rows["classification_type"]}, reverse=True):
+        of_task = [rows[rows["classification_type"] == task] for rows in classified]
+        jobs.append((f"classification, {task_title(task)}", CLASSIFICATION_RANKING, of_task))
+    tables = []
+    for title, of_metric, parts in jobs:
         if all(rows.empty for rows in parts):
             continue
         cells = _cells(parts, directories, of_metric)
         common = cells.dropna()
-        if left_out := len(cells) - len(common):
-            notes.append(f"{left_out} of {len(cells)} results of {what} are not in all directories and were left out.")
-        if len(common):
-            found += [
-                _table(group, directories, of_metric, column, what, snr, about)
-                for snr, group in sorted(common.groupby(level="snr"), key=lambda pair: loading.decibels(pair[0]))
-            ]
-    return found
+        if missing := len(cells) - len(common):
+            notes.append(f"{missing} of {len(cells)} results of {title} are not in all directories and are not shown.")
+        levels = common.index.get_level_values("snr")
+        tables += [
+            _table(common[levels == snr], of_metric, title, snr, note)
+            for snr in sorted(levels.unique(), key=lambda snr: (snr_order(snr), snr))
+        ]
+    return tables
 
 
 def _cells(parts: Sequence[pd.DataFrame], directories: Sequence[str], metric: str) -> pd.DataFrame:
@@ -64,46 +68,45 @@ def _cells(parts: Sequence[pd.DataFrame], directories: Sequence[str], metric: st
     return pd.concat(series, axis=1, keys=directories)
 
 
-def _table(
-    cells: pd.DataFrame, directories: Sequence[str], metric: str, column: str, what: str, snr: str, about: str
-) -> Table:
-    first, *others = directories
-    means = cells.groupby(["label", column], sort=False).mean().unstack(column)
-    means = means.swaplevel(axis=1)
-    kinds = sorted(cells.index.get_level_values(column).unique())
+def _table(cells: pd.DataFrame, metric: str, title: str, snr: str, note: str) -> Table:
+    """A table of one SNR, a row for each model and directory; `cells` is what `_cells` gives."""
+    first, *others = cells.columns
+    # of each machine type a table of models x directories
+    columns = {
+        str(machine_type): part.groupby("label", sort=False).mean()
+        for machine_type, part in cells.groupby("machine_type")
+    }
     overall = cells.groupby("label", sort=False).mean()
-    index, shown, values, data = [], [], [], []
-    for label in overall.index:
-        numbers = {kind: means.loc[label, kind] if kind in means else None for kind in kinds}
-        if len(kinds) > 1:
-            numbers["mean"] = overall.loc[label]
-        for directory in directories:
-            index.append(f"{label}, {directory}")
-            row = {kind: found[directory] for kind, found in numbers.items()}
-            differences = {kind: found[directory] - found[first] for kind, found in numbers.items()}
-            values.append(row)
-            shown.append(
-                {
-                    kind: number(value) + (f" ({signed(differences[kind])})" if directory in others else "")
-                    for kind, value in row.items()
-                }
-            )
-            data.append(
-                {"model": label, "directory": directory, **row}
-                | {f"{kind} difference": value for kind, value in differences.items()}
-            )
-    texts = pd.DataFrame(shown, index=pd.Index(index, name="Model, results"))
-    numbers = pd.DataFrame(values, index=texts.index)
-    at = f" at {snr_title(snr)}" if snr not in ("", "all") else ""
-    name = "_".join(filter(None, ["compare", metric, *what.replace(",", "").split(), snr]))
-    unit = "machines" if what == "detection" else "pools"
+    if len(columns) > 1:
+        columns["mean"] = overall
+    columns = {name: means.reindex(overall.index) for name, means in columns.items()}
+    keys = [(label, directory) for label in overall.index for directory in cells.columns]
+    index = pd.Index([f"{label}, {directory}" for label, directory in keys], name="Model, results")
+    values = pd.DataFrame({name: [means.loc[key] for key in keys] for name, means in columns.items()}, index=index)
+    differences = pd.DataFrame(
+        {name: [means.loc[key] - means.loc[key[0], first] for key in keys] for name, means in columns.items()},
+        index=index,
+    )
+    is_other = [directory in others for _, directory in keys]
+    texts = pd.DataFrame(
+        {
+            name: [
+                number(value) + (f" ({signed(difference)})" if other and np.isfinite(difference) else "")
+                for value, difference, other in zip(values[name], differences[name], is_other, strict=True)
+            ]
+            for name in columns
+        },
+        index=index,
+    )
+    data = pd.concat([pd.DataFrame(keys, columns=["model", "directory"], index=index), values], axis=1)
+    units = "machines" if title == "detection" else "machine groups"
     return Table(
-        name=name,
-        title=f"{TITLES[metric]}, {what}{at}",
-        caption=f"{TITLES[metric]} of {what}{at}, mean over the {unit} that all directories have; in brackets the "
-        f"difference from {first}.{about}",
+        name=name_of("compare", metric, *title.replace(",", "").split(), snr),
+        title=f"{heading(metric)}, {title}{at_snr(snr)}",
+        caption=f"{heading(metric)} of {title}{at_snr(snr)}, mean over the {units} that all directories have; in "
+        f"brackets the difference from {first}.{note}",
         texts=texts,
-        values=numbers,
-        marks=texts.map(lambda _: ""),
-        data=pd.DataFrame(data),
+        values=values,
+        marks=no_marks(texts),
+        data=data.join(differences.add_suffix(" difference")),
     )

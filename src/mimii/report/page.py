@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mimii.report.figures import Figure
-from mimii.report.tables import DASH, Table
+from mimii.report.figure import Figure
+from mimii.report.table import Table
+from mimii.storage.schema import DASH
 
 
 @dataclass

@@ -20,10 +20,11 @@ def _resampled_counts(normal: int, abnormal: int, resamples: int, seed: int) -> 
     The models of a machine share them, so that their intervals rest on the same samples.
     """
     generator = np.random.default_rng(seed)
-    return tuple(
+    of_normal, of_abnormal = (
         generator.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float32)
         for count in (normal, abnormal)
     )
+    return of_normal, of_abnormal
 
 
 def bootstrap_auc(is_abnormal: np.ndarray, scores: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
@@ -112,8 +113,8 @@ def compare_models(table: pd.DataFrame) -> Comparison:
     Parameters
     ----------
     table : pd.DataFrame
-        A row a model, a column a machine (SNR, type, ID); higher is better. Machines that not every model has are
-        left out.
+        A row a model, a column a machine (SNR, type, ID); higher is better. Machines that not every model has do not
+        count.
     """
     from scipy.stats import friedmanchisquare, wilcoxon
 
@@ -123,8 +124,8 @@ def compare_models(table: pd.DataFrame) -> Comparison:
     ranks = individuals.round(9).rank(ascending=False).mean(axis=1).sort_values(kind="stable")
     comparison = Comparison(machines, ranks)
     remarks = comparison.remarks
-    if left_out := table.shape[1] - complete.shape[1]:
-        remarks.append(f"{left_out} of {table.shape[1]} machines are left out: not every model has a value there.")
+    if incomplete := table.shape[1] - complete.shape[1]:
+        remarks.append(f"{incomplete} of {table.shape[1]} machines do not count: not every model has a value for them.")
     if complete.columns.get_level_values(0).nunique() > 1:
         remarks.append("The values of one machine at several SNR are not independent; their mean counts, once.")
     if models < 2:
@@ -140,7 +141,8 @@ def compare_models(table: pd.DataFrame) -> Comparison:
         if (individuals.nunique() == 1).all():  # where all models tie the statistic is 0 / 0
             comparison.friedman = (0.0, 1.0)
         else:
-            comparison.friedman = tuple(map(float, friedmanchisquare(*individuals.to_numpy())))
+            found = friedmanchisquare(*individuals.to_numpy())
+            comparison.friedman = (float(found.statistic), float(found.pvalue))
         comparison.difference = critical_difference(models, machines)
     pairs = []
     for a, b in combinations(individuals.index, 2):

@@ -1,27 +1,36 @@
-"""Runs a function over many arguments, in this process or in several."""
+"""Runs a function over many arguments, in this process or in several.
+
+The pool of processes is our own for one reason: it knows which argument a process was working on when it died. A pool
+with shared queues can't tell, and its other processes end too.
+"""
 
 import logging
 import logging.handlers
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from mimii.errors import UserError
 from mimii.runtime.logs import SubjectFilter
 
 log = logging.getLogger(__name__)
 
-_CLUSTER_TIMEOUT = 10  # [s]
 
-Argument = TypeVar("Argument")
+class Named(Protocol):
+    """An argument that messages can name."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+
+Argument = TypeVar("Argument", bound=Named)
 Result = TypeVar("Result")
 
 
@@ -35,51 +44,46 @@ def in_parallel(
 ) -> Iterator[Result]:
     """Give the results as they come, in any order.
 
-    Processes are started afresh on every platform, so nothing depends on fork, and end with the iterator: at once
-    where it is left early, by Ctrl-C say. What they log is handled here. What a process had in hand when it died is
-    done once more at the end, alone, when it has all the memory.
+    Processes are started afresh on every platform, so nothing depends on fork. They end with the iterator, at once
+    where it is left early, as by Ctrl-C. Their log records are handled in this process. When a process dies, its
+    argument is tried once more at the end, alone, with all the memory of the machine.
 
     Parameters
     ----------
     function : callable
         Importable by its name from a module.
     arguments : sequence
-        One for each call; where there are processes, each has a ``name``.
+        One for each call.
     jobs : int > 0
-        Processes at most; a single one is this one.
+        The most processes; with 1 the function is called in this process.
     scheduler : str, optional
-        Address of a Dask scheduler; its workers call the function instead of processes of this machine, and Dask
-        calls it again where a worker dies.
+        Address of a Dask scheduler, whose workers call the function instead; see `mimii.runtime.cluster`.
     lost : callable, optional
-        Gives the result for an argument of which two processes died.
+        Gives the result for an argument with which two processes died.
 
     Raises
     ------
     UserError
-        The cluster can't be used, or two processes died of an argument and there is no ``lost``.
+        The cluster can't be used, or two processes died with the same argument and there is no ``lost``.
     """
     if scheduler:
-        with _cluster(scheduler) as client:
-            from joblib import Parallel, delayed, parallel_config
+        from mimii.runtime.cluster import on_cluster
 
-            with parallel_config(backend="dask", client=client):
-                parallel = Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=1)
-            call = _portable_call()
-            yield from parallel(delayed(call)(pickle.dumps((function, argument))) for argument in arguments)
+        yield from on_cluster(function, arguments, scheduler)
         return
     jobs = min(jobs, len(arguments))
     if jobs <= 1:
-        yield from (_call(function, argument) for argument in arguments)
+        yield from (call_with_one_thread(function, argument) for argument in arguments)
         return
 
-    dropped = []
+    to_retry = []
     for argument, answer in _in_processes(function, arguments, jobs):
         if isinstance(answer, _Death):
             log.warning("%s: %s. It is tried once more at the end, alone.", argument.name, answer)
-            dropped.append(argument)
+            to_retry.append(argument)
         else:
             yield answer
-    for argument, answer in _in_processes(function, dropped, 1):
+    for argument, answer in _in_processes(function, to_retry, 1):
         if not isinstance(answer, _Death):
             yield answer
         elif lost:
@@ -92,40 +96,41 @@ def in_parallel(
 def _in_processes(
     function: Callable[[Argument], Result], arguments: Sequence[Argument], jobs: int
 ) -> Iterator[tuple[Argument, "Result | _Death"]]:
-    """Give each argument with its result, or with how the process died that had it in hand."""
+    """Give each argument with its result, or with the death of the process that worked on it."""
     waiting = iter(arguments)
-    in_hand: dict[Connection, tuple[_Worker, Argument]] = {}
+    busy: dict[Connection, tuple[_Worker, Argument]] = {}
 
-    def hand_out(worker: _Worker | None = None) -> None:
-        """Hand the next argument to a worker, to a new one where none is given."""
+    def assign_next(worker: _Worker | None = None) -> None:
+        """Send the next argument to a worker, or to a new one where none is given."""
         for argument in waiting:
             worker = worker or _Worker()
-            in_hand[worker.connection] = worker, argument
-            worker.hand(function, argument)
+            busy[worker.connection] = worker, argument
+            worker.send(function, argument)
             return
         if worker:
             worker.kill()
 
     try:
         for _ in range(jobs):
-            hand_out()
-        while in_hand:
-            for ready in connection.wait(list(in_hand)):
-                worker, argument = in_hand[ready]
-                answer = worker.answer()
+            assign_next()
+        while busy:
+            for ready in connection.wait(list(busy)):
+                assert isinstance(ready, Connection)  # wait() knows other kinds too, but was given none
+                worker, argument = busy[ready]
+                answer = worker.receive()
                 if isinstance(answer, logging.LogRecord):
                     logging.getLogger("mimii").handle(answer)
                     continue
-                del in_hand[ready]
+                del busy[ready]
                 if isinstance(answer, _Death):
-                    hand_out()
+                    assign_next()
                 else:
-                    hand_out(worker)  # before the result is worked on: it has nothing to wait for
+                    assign_next(worker)  # before the caller works on the result, so that the worker need not wait
                 if isinstance(answer, Exception):
                     raise answer
                 yield argument, answer
     finally:
-        for worker, _ in in_hand.values():
+        for worker, _ in busy.values():
             worker.kill()
 
 
@@ -142,25 +147,25 @@ class _Death:
 class _Worker:
     """A process that calls functions.
 
-    It has a pipe of its own: whatever happens to it, no other process waits for a lock that it held. That, and that
-    it is known what it had in hand when it died, is what a pool that shares its queues can't give.
+    It has a pipe for itself. So no other process waits for a lock that it held when it died, and this process knows
+    which argument it was working on.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _unheard_ctrl_c():
+        self.connection, workers_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(workers_end,), daemon=True)
+        with _ctrl_c_ignored():
             self._process.start()
-        theirs.close()  # so that the pipe ends with the process
+        workers_end.close()  # so that the pipe ends with the process
 
-    def hand(self, function: Callable[[Argument], Result], argument: Argument) -> None:
+    def send(self, function: Callable[[Any], Any], argument: Any) -> None:
         """Let it call a function."""
-        with suppress(OSError):  # it is dead already; its answer will say so
+        with suppress(OSError):  # it is dead already; `receive` will say so
             self.connection.send((function, argument))
 
-    def answer(self) -> Any:
-        """What comes from it next: a log record, a result, the exception in place of one, or its death."""
+    def receive(self) -> Any:
+        """The next thing that comes from it: a log record, a result, an exception in place of one, or its death."""
         try:
             return self.connection.recv()
         except (EOFError, OSError):
@@ -175,8 +180,8 @@ class _Worker:
 
 
 @contextmanager
-def _unheard_ctrl_c() -> Iterator[None]:
-    """Processes that are started here don't hear Ctrl-C, not even while they load; this one ends them."""
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Let processes that are started here ignore Ctrl-C even while they load: this process ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -190,9 +195,9 @@ def _unheard_ctrl_c() -> Iterator[None]:
 
 def _serve(caller: Connection) -> None:
     """Call the functions that come through a pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no masks to inherit
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where signals can't be masked
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # numpy and torch are loaded later, and make no threads then
-    logging.raiseExceptions = False  # where the pipe has ended, there is nobody to be told
+    logging.raiseExceptions = False  # when the pipe has ended, nobody can be told
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logger = logging.getLogger("mimii")
     handler = _ToCaller(caller)
@@ -200,110 +205,47 @@ def _serve(caller: Connection) -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    with suppress(EOFError, OSError):  # the caller has gone
+    with suppress(EOFError, OSError):  # the caller has ended
         while True:
             function, argument = caller.recv()
             try:
-                answer = _call(function, argument)
+                answer = call_with_one_thread(function, argument)
             except Exception as error:
                 answer = error
             caller.send(answer)
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it is gone: nobody would take the result."""
-    connection.wait([multiprocessing.parent_process().sentinel])
+    """End this process when the process that started it has ended: nobody would take the result."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this function runs in child processes only
+    connection.wait([parent.sentinel])
     os._exit(1)
 
 
 class _ToCaller(logging.handlers.QueueHandler):
     """Sends log records through a pipe."""
 
+    def __init__(self, caller: Connection):
+        super().__init__(caller)  # type: ignore[arg-type]  # `enqueue` needs no more of it than `send`
+        self._caller = caller
+
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Send a record that was made fit for it."""
-        self.queue.send(record)
+        """Send a record, which the base class has made fit for pickling."""
+        self._caller.send(record)
 
 
-def _portable_call() -> Callable[[bytes], Any]:
-    """Give a function that calls another one.
+def call_with_one_thread(function: Callable[[Any], Result], argument: Any) -> Result:
+    """Call a function with one thread for linear algebra, in this process as in others.
 
-    Dask's scheduler reads the functions that it hands on, and can't import this package: an inner function travels
-    by value, and what it calls as bytes.
-    """
-
-    def call(content: bytes) -> Any:
-        import pickle
-
-        from joblib import parallel_config
-
-        from mimii.runtime.processes import _call
-
-        # scikit-learn's own Parallel would hand parts to the cluster, and this thread another task meanwhile
-        with parallel_config(backend="sequential"):
-            return _call(*pickle.loads(content))  # noqa: S301 (from our own client, over Dask's own connection)
-
-    return call
-
-
-def count_workers(scheduler: str) -> int:
-    """Workers of a Dask cluster."""
-    with _cluster(scheduler) as client:
-        return len(client.nthreads())
-
-
-@contextmanager
-def _cluster(scheduler: str) -> Iterator[Any]:
-    """A client of a Dask cluster whose workers can import this package.
-
-    Raises
-    ------
-    UserError
-        Dask is not installed, the cluster does not answer, has no worker, or has workers of several threads.
-    """
-    try:
-        from distributed import Client, WorkerPlugin
-    except ImportError as error:
-        raise UserError("--scheduler needs Dask: pip install -r requirements-cluster.txt") from error
-
-    source = str(Path(__file__).resolve().parents[2])
-
-    class ImportPath(WorkerPlugin):  # of this function, so that it travels by value: workers can't import it yet
-        name = "mimii-import-path"
-
-        def setup(self, worker: Any) -> None:
-            import sys
-
-            if source not in sys.path:
-                sys.path.insert(0, source)
-
-    try:
-        client = Client(scheduler, timeout=_CLUSTER_TIMEOUT, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise UserError(f"no Dask scheduler answers at {scheduler}: start one, or mend --scheduler") from error
-    with client:
-        threads = client.nthreads()
-        if not threads:
-            raise UserError(f"the Dask cluster at {scheduler} has no workers: start some with dask worker --nthreads 1")
-        if max(threads.values()) > 1:
-            raise UserError(
-                "a Dask worker of several threads would mix the random numbers of its tasks: start workers with "
-                "--nthreads 1 and more --nworkers"
-            )
-        client.register_plugin(ImportPath())
-        yield client
-
-
-def _call(function: Callable[[Argument], Result], argument: Argument) -> Result:
-    """Call with one thread for linear algebra, in this process as in others.
-
-    Two threads on small matrices gain little, two processes nearly 100 %; and with one thread the order of sums, and
-    so every bit of a result, is always the same.
+    Two threads gain little on small matrices, and two processes gain nearly 100 %. With one thread sums always have
+    the same order, and so results are the same to the last bit.
     """
     import torch
     from threadpoolctl import threadpool_limits
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # it hides its MKL from threadpoolctl
+    torch.set_num_threads(1)  # torch hides its MKL from threadpoolctl
     try:
         with threadpool_limits(1):
             return function(argument)

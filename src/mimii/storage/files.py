@@ -1,7 +1,6 @@
 """Files that are whole or absent, and are safe to load."""
 
 import hashlib
-import json
 import os
 import pickle
 import re
@@ -11,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
+
+import numpy as np
 
 from mimii.errors import StorageError
 
 _SEAL_SIZE = hashlib.sha256().digest_size  # [bytes]
 _HASH_BLOCK = 2**20  # [bytes]
-_LONGEST_NAME = 120  # [bytes]; with a model before it and a digest after it, a file name may have 255
 _ABANDONED_AFTER = 24 * 3600  # [s]; no file takes a day to write
 
 
@@ -28,35 +28,6 @@ class CacheError(Exception):
 def first_line(error: Exception) -> str:
     """The first line of an error's message, or its kind where it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def digest(facts: Any) -> str:
-    """Short name for a set of facts: equal facts, equal name; any change, another name.
-
-    Parameters
-    ----------
-    facts : Any
-        Nested dicts, lists, strings, numbers and None.
-
-    Returns
-    -------
-    str
-        The first 16 hexadecimal digits of the SHA-256 of the facts as JSON with sorted keys.
-    """
-    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-
-def file_name(text: str) -> str:
-    """A part of a file name that says what ``text`` says, as far as file names can: no path, no control characters.
-
-    Examples
-    --------
-    >>> file_name("6dB fan ../id_00")
-    '6dB_fan_.._id_00'
-    """
-    plain = re.sub(r"[^\w.-]", "_", text)
-    return plain.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
 @lru_cache
@@ -163,32 +134,34 @@ def open_sealed(path: Path) -> Iterator[BinaryIO]:
         raise CacheError(f"{path.name}: {error.strerror}") from error
 
 
-def save_pickle(path: Path, content: Any) -> None:
-    """Write ``content`` (plain containers and numpy arrays) to ``path``, whole or not at all."""
+def save_pickle(path: Path, content: dict[str, Any]) -> None:
+    """Write a dict of numpy arrays, numbers, texts and plain containers to ``path``, whole or not at all.
+
+    An array is kept as its dtype, shape and bytes, so that the pickle names no class and no function. Anybody can
+    read it: ``numpy.frombuffer(array["data"], array["dtype"]).reshape(array["shape"])``.
+    """
+    plain = {key: _without_class(value) if isinstance(value, np.ndarray) else value for key, value in content.items()}
     with sealed_file(path) as file:
-        pickle.dump(content, file, protocol=5)
+        pickle.dump(plain, cast(BinaryIO, file), protocol=5)
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Admits what numpy arrays in plain containers are made of, and nothing that could run code."""
+def _without_class(array: np.ndarray) -> dict[str, Any]:
+    # pickle writes a PickleBuffer as a bytearray, without a copy of a large array
+    data = pickle.PickleBuffer(np.ascontiguousarray(array).data)
+    return {"dtype": array.dtype.str, "shape": array.shape, "data": data}
 
-    _allowed = frozenset(
-        {
-            ("numpy", "dtype"),
-            ("numpy", "ndarray"),
-            ("numpy._core.numeric", "_frombuffer"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "scalar"),
-        }
-    )
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads plain containers, numbers, texts and bytes.
+
+    It is safe because a pickle can only call what it has looked up by name, and here every look-up fails.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._allowed:
-            raise pickle.UnpicklingError(f"{module}.{name} has no place in a feature file")
-        return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"it names {module}.{name}, and a feature file names nothing")
 
 
-def load_pickle(path: Path) -> Any:
+def load_pickle(path: Path) -> dict[str, Any]:
     """Read what `save_pickle` wrote; a planted pickle can't run anything.
 
     Raises
@@ -200,6 +173,14 @@ def load_pickle(path: Path) -> Any:
     """
     with open_sealed(path) as file:
         try:
-            return _ArrayUnpickler(file).load()
+            content = _PlainUnpickler(file).load()
+            return {key: _array(value) if isinstance(value, dict) else value for key, value in content.items()}
         except Exception as error:  # a pickle from elsewhere can raise anything at all
             raise CacheError(f"{path.name}: {first_line(error)}") from error
+
+
+def _array(value: dict[Any, Any]) -> Any:
+    """The array that `_without_class` took apart; another dict as it is."""
+    if set(value) != {"dtype", "shape", "data"}:
+        return value
+    return np.frombuffer(value["data"], value["dtype"]).reshape(value["shape"])

@@ -10,27 +10,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from filelock import FileLock
 
 from mimii.errors import StorageError, UserError
-from mimii.storage import files
+from mimii.storage import files, schema
 
 log = logging.getLogger(__name__)
+
+# of the files that runs keep; all other columns there hold numbers
+_KEPT_TEXTS = {"path", "snr", "machine_type", "machine_id", "label", "target", "prediction"}
 
 
 def timestamp() -> str:
     """Now, in UTC, as ISO 8601 to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-# columns that hold texts, however much one may look like a number or like nothing; the others hold numbers
-_TEXTS = {
-    *("model", "scoring", "snr", "machine_type", "machine_id", "dataset_scope", "threshold_from", "score_pooling"),
-    *("classification_type", "class_weight"),
-    *("pooling", "distance", "variant", "device", "device_name", "tf32", "torch_version", "run_id", "timestamp"),
-}
 
 
 class _UnfitError(Exception):
@@ -49,7 +43,7 @@ class ResultsTable:
         The CSV. Where it can't take rows, because it has other columns, is damaged or may not be written, they go
         to a new file beside it, and a warning names it; what is in it stays as it is.
     columns : sequence of str
-        The columns, in order; ``run_id`` is among them.
+        The names of its columns, in order; ``run_id`` is among them.
 
     Attributes
     ----------
@@ -74,9 +68,9 @@ class ResultsTable:
         while True:
             try:
                 return self._parse(self.path.read_bytes() if self.path.exists() else b"")
-            except _UnfitError as reason:
+            except _UnfitError as error:
                 unfit, self.path = self.path, next(self._names)
-                log.warning("%s %s: rows go to %s.", unfit, reason, self.path)
+                log.warning("%s %s: rows go to %s.", unfit, error, self.path)
             except OSError as error:
                 reason = files.first_line(error)
                 raise UserError(f"{self.path} can't be read ({reason}); name another --output_csv") from error
@@ -100,13 +94,10 @@ class ResultsTable:
             raise _UnfitError("has other columns than this version writes")
         if torn := [line for line in lines if len(line) != len(self.columns)]:
             raise _UnfitError(f"is damaged (a row has {len(torn[0])} of {len(self.columns)} values)")
-        table = pd.DataFrame(lines[1:], columns=self.columns, dtype=str)
-        for name in [name for name in self.columns if name not in _TEXTS]:
-            try:
-                table[name] = pd.to_numeric(table[name].where(table[name] != "", np.nan))
-            except ValueError as error:
-                raise _UnfitError(f"is damaged (a value of {name} is no number)") from error
-        return table
+        try:
+            return schema.convert(pd.DataFrame(lines[1:], columns=self.columns, dtype=str), strict=True)
+        except ValueError as error:
+            raise _UnfitError(f"is damaged ({error})") from error
 
     def run_ids(self) -> set[str]:
         """The runs that have a row."""
@@ -143,9 +134,9 @@ class ResultsTable:
         while path != self.path:  # reading may find that the file can't take rows any more
             path = self.path
             with self._locked():
-                there = self.read()
+                rows_before = self.read()
                 if path == self.path:
-                    done = set() if again else set(there["run_id"])
+                    done = set() if again else set(rows_before["run_id"])
                     if new := [row for row in rows if row["run_id"] not in done]:
                         self._write(new)
 
@@ -182,3 +173,28 @@ def save_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, whole or not at all."""
     with files.whole_file(path) as temporary:
         table.to_csv(temporary, index=False, errors="backslashreplace")  # a path need not be UTF-8
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a results table of whatever version: texts as they stand, numbers as numbers, nothing as NA.
+
+    Raises
+    ------
+    OSError, ValueError
+        It can't be read, or is no CSV.
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    return schema.convert(table, strict=False)
+
+
+def read_kept(path: Path) -> pd.DataFrame:
+    """Read what a run kept: scores, a confusion matrix or a loss history.
+
+    Raises
+    ------
+    OSError, ValueError
+        It can't be read, or is no CSV.
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    numbers = [name for name in table.columns if name not in _KEPT_TEXTS]
+    return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in numbers})

@@ -1,1 +1,1 @@
-"""The one training loop, how networks are applied, and the devices that they run on."""
+"""The one training loop, inference with a network, and the devices that both run on."""

@@ -1,6 +1,6 @@
-"""What models that judge recordings as a whole cost: fit to 1,000 recordings and score of 1,000 others.
+"""What clip-level detectors cost: fit to 1,000 recordings and score of 1,000 others.
 
-python benchmarks/recording_models.py
+python benchmarks/clip_level.py
 
 The recordings are log-mel frames drawn at random, as many and as large as those of MIMII (10 s, 64 bands): the time
 depends on their number, not on what they hold. Pooling is part of it; reading wav files is not.
@@ -14,6 +14,7 @@ import common
 from common import Figure, features_of
 
 from mimii.settings import TrainingSettings
+from mimii.training.hooks import Training
 
 RECORDINGS, THREADS = 1000, 2
 MOST = {"fusion": 10.0}  # s; of the others 2
@@ -30,8 +31,8 @@ def measure(repeats: int) -> list[Figure]:
     # a recording has a level of its own in each band, as the recordings of a machine have
     levels = np.random.default_rng(1).normal(size=(2 * RECORDINGS, 64)).astype(np.float32)
     features.frames += np.repeat(levels, np.diff(features.offsets), axis=0)
-    training = features.windows(5, np.arange(2 * RECORDINGS) < RECORDINGS)
-    evaluation = features.windows(5, np.arange(2 * RECORDINGS) >= RECORDINGS)
+    training = features.windows(1, np.arange(2 * RECORDINGS) < RECORDINGS)
+    evaluation = features.windows(1, np.arange(2 * RECORDINGS) >= RECORDINGS)
 
     figures = []
     for name in [name for name, entry in DETECTORS.items() if entry.options]:
@@ -40,9 +41,9 @@ def measure(repeats: int) -> list[Figure]:
             for _ in range(repeats):
                 model = create_model(name)
                 begin = time.perf_counter()
-                model.fit(training, None, TrainingSettings(), seed=0)
+                model.fit(training, None, Training(TrainingSettings(), seed=0))
                 middle = time.perf_counter()
-                model.score_recordings(evaluation)
+                model.score_recordings(evaluation, "native")
                 fits.append(middle - begin)
                 scores.append(time.perf_counter() - middle)
         fit, score = statistics.median(fits), statistics.median(scores)

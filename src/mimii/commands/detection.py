@@ -1,0 +1,72 @@
+"""Anomaly detection on machine sounds: models that learn from normal recordings alone.
+
+python src/exp_autoencoding.py --base_dir ./dataset --model all
+"""
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+
+from mimii.commands import options
+from mimii.commands.running import experiment_log, guarded
+from mimii.models import list_models
+from mimii.settings import DetectionSettings
+
+SCOPES = {"machine": "each machine", "type": "each SNR and machine type", "all": "everything"}
+SUMMARY = {
+    "auc": "AUC",
+    "pr_auc": "PR-AUC",
+    "num_parameters": "parameters",
+    "training_time_sec": "train [s]",
+}
+
+
+def build_parser() -> options.Parser:
+    """The command line."""
+    parser = options.Parser(description=(__doc__ or "").splitlines()[0])
+    options.add_data_options(parser)
+    options.add_model_options(parser, list_models("detection"), SCOPES)
+    options.add_scoring_options(parser)
+    options.add_feature_options(parser)
+    options.add_training_options(parser)
+    options.add_run_options(parser)
+    options.add_output_options(parser, "cache/research_features", "cache/research_models", "research_results.csv")
+    return parser
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; a wrong one ends the process."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    options.check(parser, args)
+    return args
+
+
+def settings(args: argparse.Namespace) -> DetectionSettings:
+    """The options as settings."""
+    return DetectionSettings(
+        data=options.data_settings(args),
+        features=options.feature_settings(args),
+        training=options.training_settings(args),
+        scoring=options.scoring_settings(args),
+        run=options.run_settings(args),
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the experiment and print its table; returns the exit status."""
+    from mimii.commands.summary import Summary, show
+    from mimii.evaluation.challenge import challenge_score
+    from mimii.sweep import experiment
+
+    with experiment_log(args):
+        result = experiment.run(settings(args))
+        has_domains = bool((result.recordings["domain"] != "").any())
+        is_challenge = bool((result.recordings["given_split"] != "").any())
+        scores = {"DCASE": partial(challenge_score, has_domains=has_domains)} if is_challenge else {}
+        return show(result, Summary("machines", SUMMARY, scores).table)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    return guarded(lambda: run(parse_args(argv)))

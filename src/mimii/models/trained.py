@@ -1,0 +1,344 @@
+"""Trained models with all that they need to judge a recording."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mimii.data.audio import RecordingError, read_channel
+from mimii.data.machines import MACHINE
+from mimii.errors import UserError
+from mimii.evaluation.scoring import pool_scores
+from mimii.features.logmel import log_mel
+from mimii.features.windows import Features, Windows
+from mimii.models import container
+from mimii.models.base import Classifier, Detector, Model, WindowDetector
+from mimii.models.calibration import Calibration, Machine
+from mimii.models.container import Description
+from mimii.models.registry import Way
+from mimii.settings import FeatureSettings
+from mimii.training.hooks import Training
+
+Recording = str | os.PathLike[str] | np.ndarray  # a path, or samples of the model's sample rate
+
+_PART_SECONDS = 1.0  # of a recording, for the score over time of a way that has no window scores
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """What a detector says of a recording.
+
+    Attributes
+    ----------
+    score : float
+        Higher is more anomalous.
+    threshold : float
+        Above it a recording counts as abnormal.
+    times : np.ndarray [shape=(n,)]
+        In the recording, where `values` are [s].
+    values : np.ndarray [shape=(n,)]
+        The score over time.
+    frames : np.ndarray [shape=(n_frames, n_mels), dtype=float32]
+        Log-mel frames of the recording [dB].
+    """
+
+    score: float
+    threshold: float
+    times: np.ndarray
+    values: np.ndarray
+    frames: np.ndarray
+
+    @property
+    def is_abnormal(self) -> bool:
+        """The score is above the threshold."""
+        return self.score > self.threshold
+
+    @property
+    def verdict(self) -> str:
+        """``normal`` or ``abnormal``."""
+        return "abnormal" if self.is_abnormal else "normal"
+
+
+def _frames_of(recording: Recording, features: FeatureSettings, sample_rate: int, fewest: int) -> np.ndarray:
+    """Log-mel frames of a recording, which must be one that a model can judge.
+
+    Parameters
+    ----------
+    recording : path or np.ndarray [shape=(n_samples,), dtype=int16 or float]
+    features : FeatureSettings
+    sample_rate : int
+        That it must have; an array is taken to have it [Hz].
+    fewest : int
+        Frames that it must have.
+
+    Raises
+    ------
+    RecordingError
+        It can't be read, has another sample rate, is too short or is not finite.
+    UserError
+        An array that can't be samples.
+    """
+    if isinstance(recording, np.ndarray):
+        return _frames_of_samples(_samples(recording), features, sample_rate, fewest)
+    try:
+        signal, rate = read_channel(Path(recording), features.channel)
+        if rate != sample_rate:
+            raise RecordingError(f"{rate} Hz, but the model knows recordings of {sample_rate} Hz")
+        return _frames_of_samples(signal, features, sample_rate, fewest)
+    except RecordingError as error:
+        raise RecordingError(f"{os.fspath(recording)}: {error}") from error
+
+
+def _samples(array: np.ndarray) -> np.ndarray:
+    """Samples as `read_channel` gives them: int16, or float32."""
+    if array.ndim != 1:
+        raise UserError(f"samples are an array of one dimension, not one of shape {array.shape}: choose one channel")
+    if array.dtype == np.int16:
+        return array.astype(np.int16)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise UserError(f"samples are int16, or floats with full scale at 1, not {array.dtype}")
+    if not np.isfinite(array).all():
+        raise RecordingError("values that are not finite")
+    return array.astype(np.float32)
+
+
+def _frames_of_samples(signal: np.ndarray, features: FeatureSettings, sample_rate: int, fewest: int) -> np.ndarray:
+    if len(signal) < features.n_fft:
+        raise RecordingError(f"too short: {len(signal)} samples, and an FFT frame has {features.n_fft}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        frames = log_mel(signal, sample_rate, features)
+    if len(frames) < fewest:
+        raise RecordingError(f"too short: {len(frames)} frames, and a window of the model has {fewest}")
+    if not np.isfinite(frames).all():
+        raise RecordingError("values that are so large that the log-mel frames are not finite")
+    return frames
+
+
+def _windows_of(parts: list[np.ndarray], length: int) -> Windows:
+    """The windows of recordings, which are given as their frames."""
+    table = pd.DataFrame({"path": [str(number) for number in range(len(parts))]})
+    offsets = np.cumsum([0, *map(len, parts)])
+    features = Features(np.concatenate(parts), offsets, table, {}, sample_rate=0)
+    return features.windows(length, np.ones(len(parts), dtype=bool))
+
+
+def _save(
+    path: Path,
+    model: Model,
+    features: FeatureSettings,
+    sample_rate: int,
+    facts: Mapping[str, Any],
+    *,
+    classes: list[str],
+    calibrations: Mapping[Way, Calibration],
+) -> None:
+    description = Description(
+        name=model.name,
+        frames=model.frames,
+        variant=model.variant,
+        balanced=getattr(model, "balanced", False),
+        clip_options=getattr(model, "options", {}),
+        features=features,
+        sample_rate=int(sample_rate),
+        classes=classes,
+        calibrations=[calibration.to_entry(way) for way, calibration in calibrations.items()],
+        facts=dict(facts),
+    )
+    container.save(path, description, model.learnt_file, model.to_bytes())
+
+
+@dataclass(eq=False)
+class TrainedDetector:
+    """A trained detector with all that it needs to judge a recording.
+
+    Attributes
+    ----------
+    model : Detector
+        Fitted.
+    features : FeatureSettings
+        How the log-mel frames are computed that it has learnt.
+    sample_rate : int
+        Of the recordings that it has learnt [Hz].
+    calibrations : dict of (str, str) to Calibration
+        The thresholds for every way of scoring: scoring, and pooling of window scores.
+    facts : dict of str to Any
+        About the training: texts, numbers and lists of numbers.
+    """
+
+    model: Detector
+    features: FeatureSettings
+    sample_rate: int
+    calibrations: dict[Way, Calibration]
+    facts: dict[str, Any]
+
+    @classmethod
+    def calibrated(
+        cls,
+        model: Detector,
+        settings: FeatureSettings,
+        features: Features,
+        windows: Windows,
+        validation: Windows | None,
+        training: Training,
+    ) -> "TrainedDetector":
+        """Complete a fitted detector by its thresholds.
+
+        Parameters
+        ----------
+        model : Detector
+            Fitted.
+        settings : FeatureSettings
+            Of the features.
+        features : Features
+            Of the recordings that the windows are of.
+        windows, validation, training
+            What the detector was fitted with.
+
+        Raises
+        ------
+        TaskError
+            A score of a normal recording is not finite.
+        """
+        machines: list[Machine] = [
+            (str(snr), str(machine_type), str(machine_id))
+            for snr, machine_type, machine_id in features.recordings[MACHINE].itertuples(index=False)
+        ]
+        normal = model.calibrate(windows, validation, training)
+        calibrations = {
+            way: Calibration.of(scores, [machines[number] for number in scores.numbers])
+            for way, scores in normal.items()
+        }
+        return cls(model, settings, features.sample_rate, calibrations, {})
+
+    def save(self, path: Path) -> None:
+        """Write the file that `load_model` reads, whole or not at all."""
+        _save(
+            path,
+            self.model,
+            self.features,
+            self.sample_rate,
+            self.facts,
+            classes=[],
+            calibrations=self.calibrations,
+        )
+
+    def score(
+        self,
+        recording: Recording,
+        *,
+        scoring: str | None = None,
+        score_pooling: str = "mean",
+        machine: Machine | None = None,
+    ) -> Score:
+        """Judge a recording.
+
+        The score over time is that of each window, at its middle, where windows have scores. In the other ways, which
+        judge a recording as a whole, it is the score of each part of about one second, as if the part were a recording;
+        it can't be compared with the threshold, because short recordings vary more.
+
+        Parameters
+        ----------
+        recording : path or np.ndarray [shape=(n_samples,), dtype=int16 or float]
+            A wav file, or samples of the model's sample rate; full scale is 32768 or, of floats, 1.
+        scoring : str, optional
+            One of the detector's ways; by default its first one.
+        score_pooling : str
+            How the scores of windows become that of the recording, where windows have scores.
+        machine : Machine, optional
+            SNR, machine type and machine ID: the threshold is that of this machine, where the detector has learnt it,
+            and else that of all machines that it has learnt.
+
+        Raises
+        ------
+        RecordingError
+            The recording can't be read, has another sample rate, is too short or is not finite.
+        UserError
+            There is no such way of scoring, or an array can't be samples.
+        """
+        way = self._way(scoring, score_pooling)
+        frames = _frames_of(recording, self.features, self.sample_rate, self.model.frames)
+        seconds = self.features.hop_length / self.sample_rate  # from one frame to the next
+        windows = _windows_of([frames], self.model.frames)
+        if way[1] and isinstance(self.model, WindowDetector):
+            values = self.model.score_windows(windows)
+            _, scores = pool_scores(windows, values, way[1])
+            times = (windows.starts + (self.model.frames - 1) / 2) * seconds
+        else:
+            _, scores = self.model.score_recordings(windows, *way)
+            count = max(1, len(frames) // max(self.model.frames, round(_PART_SECONDS / seconds)))
+            parts = np.array_split(frames, count)
+            _, values = self.model.score_recordings(_windows_of(parts, self.model.frames), *way)
+            middles = np.cumsum([0, *map(len, parts[:-1])]) + [(len(part) - 1) / 2 for part in parts]
+            times = middles * seconds
+        threshold = self.calibrations[way].threshold(machine)
+        return Score(float(scores[0]), threshold, times, values.astype(np.float64), frames)
+
+    def _way(self, scoring: str | None, score_pooling: str) -> Way:
+        ways = list(self.calibrations)
+        scoring = scoring or ways[0][0]
+        for way in ((scoring, score_pooling), (scoring, "")):
+            if way in self.calibrations:
+                return way
+        texts = ", ".join(" with ".join(filter(None, way)) for way in ways)
+        raise UserError(f"{self.model.name} can't score by {scoring} with {score_pooling}; its ways are {texts}")
+
+
+@dataclass(eq=False)
+class TrainedClassifier:
+    """A trained classifier with all that it needs to judge a recording.
+
+    Attributes
+    ----------
+    model : Classifier
+        Fitted.
+    features : FeatureSettings
+        How the log-mel frames are computed that it has learnt.
+    sample_rate : int
+        Of the recordings that it has learnt [Hz].
+    classes : list of str
+        In the order of the model's outputs.
+    facts : dict of str to Any
+        About the training: texts, numbers and lists of numbers.
+    """
+
+    model: Classifier
+    features: FeatureSettings
+    sample_rate: int
+    classes: list[str]
+    facts: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write the file that `load_model` reads, whole or not at all."""
+        _save(
+            path,
+            self.model,
+            self.features,
+            self.sample_rate,
+            self.facts,
+            classes=self.classes,
+            calibrations={},
+        )
+
+    def predict(self, recording: Recording) -> dict[str, float]:
+        """Probability of each class: the mean over the windows of a recording.
+
+        Parameters
+        ----------
+        recording : path or np.ndarray [shape=(n_samples,), dtype=int16 or float]
+            A wav file, or samples of the model's sample rate; full scale is 32768 or, of floats, 1.
+
+        Raises
+        ------
+        RecordingError
+            The recording can't be read, has another sample rate, is too short or is not finite.
+        UserError
+            An array can't be samples.
+        """
+        frames = _frames_of(recording, self.features, self.sample_rate, self.model.frames)
+        windows = _windows_of([frames], self.model.frames)
+        _, (probabilities,) = windows.mean_by_recording(self.model.predict_proba(windows))
+        return dict(zip(self.classes, probabilities.tolist(), strict=True))

@@ -1,0 +1,65 @@
+"""The tables of what models cost: time, memory, size."""
+
+import pandas as pd
+
+from mimii.models import REGISTRY
+from mimii.report.loading import CLASSIFICATION_RANKING, Results
+from mimii.report.rows import by_task, machines_only
+from mimii.report.table import Table, best_marks, no_marks
+from mimii.report.texts import name_of, synthetic_note, task_title
+from mimii.storage.schema import heading, of_group, show
+
+# the sizes first, then the others in the order of the schema
+_COSTS = list(dict.fromkeys(["num_parameters", "model_size_mb", *of_group("cost")]))
+
+
+def efficiency(results: Results, metric: str) -> list[Table]:
+    """Cost of each model beside the mean of a metric: of the detectors, and of the classifiers for each task."""
+    detection = _costs(
+        machines_only(results.detection), metric, "detection", "anomaly detection", "machines", results.is_synthetic
+    )
+    return [
+        *detection,
+        *(
+            table
+            for task, rows in by_task(results.classification)
+            for table in _costs(
+                rows, CLASSIFICATION_RANKING, task, task_title(task), "machine groups", results.is_synthetic
+            )
+        ),
+    ]
+
+
+def _costs(rows: pd.DataFrame, metric: str, task: str, title: str, units: str, is_synthetic: bool) -> list[Table]:
+    """A table of costs, means over the rows; none where there is nothing to show."""
+    costs = [name for name in _COSTS if rows[name].notna().any()]
+    costs = [name for name in costs if name != "memory_usage_mb" or rows[name].gt(0).any()]
+    if rows.empty or not costs:
+        return []
+    shown = [metric, *costs] if rows[metric].notna().any() else costs
+    means = rows.groupby("label", sort=False)[shown].mean()
+    means.index.name = "Model"
+    headings = {name: heading(name) for name in shown}
+    values = means.rename(columns=headings)
+    texts = pd.DataFrame(
+        {headings[name]: [show(name, value) for value in means[name]] for name in shown}, index=means.index
+    )
+    marks = no_marks(values)
+    if metric in shown:
+        marks[headings[metric]] = best_marks(values[[headings[metric]]])
+    devices = ", ".join(filter(None, rows["device_name"].unique())) or "an unknown device"
+    clip_level = [name for name in rows["model"].unique() if name in REGISTRY and REGISTRY[name].is_clip_level]
+    or_recording = f" or, with the clip-level detectors ({', '.join(clip_level)}), one recording" if clip_level else ""
+    return [
+        Table(
+            name=name_of("efficiency", task),
+            title=f"Efficiency, {title}",
+            caption=f"Cost of each model beside its {heading(metric)}, means over the {units}. Measured on {devices}. "
+            f"Latency is the time to score one window{or_recording}. RAM is that of the worker process with its "
+            f"libraries.{synthetic_note(is_synthetic)}",
+            texts=texts,
+            values=values,
+            marks=marks,
+            data=means.reset_index(),
+        )
+    ]

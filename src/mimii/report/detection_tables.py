@@ -1,0 +1,158 @@
+"""The tables of anomaly detection."""
+
+import numpy as np
+import pandas as pd
+
+from mimii.data.machines import MACHINE, machine_name
+from mimii.report import statistics
+from mimii.report.labels import setting_text
+from mimii.report.loading import Results
+from mimii.report.means import means_table
+from mimii.report.rows import by_machine, has_seeds, machines_only
+from mimii.report.snr import at_snr, by_snr, snr_order, snr_title
+from mimii.report.table import Table, best_marks, no_marks
+from mimii.report.texts import PUBLISHED, deviation, name_of, synthetic_note
+from mimii.storage.schema import DASH, heading, number
+
+_DECISIONS = ("precision", "recall", "f1")
+_BOUNDS = ("auc", "low", "high")
+_HEADINGS = {"label": "Model", "seed": "Seed", "auc": "AUC", "normal": "Normal", "abnormal": "Abnormal"}
+
+
+def by_type(results: Results, metric: str) -> list[Table]:
+    """Model x machine type, one table at each SNR, and model x SNR where there are several."""
+    rows = machines_only(results.detection).dropna(subset=metric)
+    if rows.empty:
+        return []
+    over_seeds = has_seeds(rows)
+    if metric == "auc" and len(results.published):
+        rows = pd.concat([rows, results.published], ignore_index=True)
+    title = heading(metric)
+    tables = []
+    for snr, at_level in by_snr(rows):
+        columns = {
+            machine_type: (at_level[at_level["machine_type"] == machine_type], metric)
+            for machine_type in sorted(at_level["machine_type"].unique())
+        }
+        if len(columns) > 1:
+            columns["mean"] = (at_level, metric)
+        tables.append(
+            means_table(
+                list(at_level["label"].unique()),
+                columns,
+                over_seeds=over_seeds,
+                name=name_of(metric, snr),
+                title=f"{title} by machine type{at_snr(snr)}",
+                caption=f"{title} of each model by machine type{at_snr(snr)}: {deviation(over_seeds, 'machine IDs')}."
+                f"{_about_metric(metric)}{_about_published(at_level)}{synthetic_note(results.is_synthetic)}",
+            )
+        )
+    if len(tables) > 1:
+        levels = {snr_title(snr) or "no SNR": (at_level, metric) for snr, at_level in by_snr(rows)}
+        tables.append(
+            means_table(
+                list(rows["label"].unique()),
+                levels | {"mean": (rows, metric)},
+                over_seeds=over_seeds,
+                name=name_of(metric, "overall"),
+                title=f"{title} by SNR",
+                caption=f"{title} of each model by SNR: {deviation(over_seeds, 'machines')}."
+                f"{_about_published(rows)}{synthetic_note(results.is_synthetic)}",
+            )
+        )
+    return tables
+
+
+def _about_metric(metric: str) -> str:
+    return " The area ends at a false-positive rate of 0.1 and is scaled so that chance is 0.5." * (metric == "pauc")
+
+
+def _about_published(rows: pd.DataFrame) -> str:
+    if not (rows["label"] == PUBLISHED).any():
+        return ""
+    return (
+        f" {PUBLISHED}: not run here; mean of two third-party runs of the MIMII authors' dense autoencoder on the "
+        "same machines; not ranked."
+    )
+
+
+def decisions(results: Results) -> list[Table]:
+    """Precision, recall and F1 of each detector at its threshold, one table at each SNR."""
+    rows = machines_only(results.detection).dropna(subset=["threshold", "f1"])
+    tables = []
+    for snr, at_level in by_snr(rows):
+        over_seeds = has_seeds(at_level)
+        tables.append(
+            means_table(
+                list(at_level["label"].unique()),
+                {heading(metric): (at_level, metric) for metric in _DECISIONS},
+                over_seeds=over_seeds,
+                name=name_of("threshold", snr),
+                title=f"Decisions at the threshold{at_snr(snr)}",
+                caption=f"Precision, recall and F1 of the abnormal recordings at each machine's own threshold"
+                f"{at_snr(snr)}, the 90th percentile of a gamma distribution fitted to scores of normal recordings: "
+                f"{deviation(over_seeds, 'machines')}. No label was used.{synthetic_note(results.is_synthetic)}",
+            )
+        )
+    return tables
+
+
+def machines(results: Results, metric: str) -> list[Table]:
+    """Every machine x model."""
+    rows = machines_only(results.detection).dropna(subset=metric)
+    if rows.empty:
+        return []
+    table = by_machine(rows, metric).T  # (machines, models)
+    values = table.copy()
+    values.index = pd.Index([machine_name(machine) for machine in table.index], name="Machine")
+    values.columns.name = None
+    over = ", mean over the seeds" if has_seeds(rows) else ""
+    return [
+        Table(
+            name=name_of("machines", metric),
+            title=f"{heading(metric)} of every machine",
+            caption=f"{heading(metric)} of every machine{over}. Best in bold, second underlined."
+            f"{synthetic_note(results.is_synthetic)}",
+            texts=values.map(number),
+            values=values,
+            marks=best_marks(values.T).T,
+            data=table.reset_index(),
+        )
+    ]
+
+
+def intervals(results: Results) -> list[Table]:
+    """The bootstrap interval of each AUC."""
+    found = []
+    for row in results.scored.to_dict("records"):
+        scores = results.scores[row["run_id"]]
+        is_abnormal = (scores["label"] == "abnormal").to_numpy()
+        low, high = statistics.auc_interval(is_abnormal, scores["score"].to_numpy())
+        counts = {"normal": int((~is_abnormal).sum()), "abnormal": int(is_abnormal.sum())}
+        found.append(
+            {**{name: row[name] for name in [*MACHINE, "label", "seed", "auc"]}, "low": low, "high": high, **counts}
+        )
+    if not found:
+        return []
+    data = pd.DataFrame(found)
+    data = data.sort_values(MACHINE, key=lambda c: c.map(snr_order) if c.name == "snr" else c, kind="stable")
+    index = pd.Index([machine_name(machine) for machine in data[MACHINE].to_numpy()], name="Machine")
+    values = data.set_index(index)[["label", "seed", "auc", "low", "high", "normal", "abnormal"]]
+    seeds = [setting_text(seed) if np.isfinite(seed) else "" for seed in data["seed"]]
+    texts = values.assign(seed=[seed or DASH for seed in seeds], **{n: values[n].map(number) for n in _BOUNDS})
+    if data["seed"].nunique() <= 1:
+        values, texts = values.drop(columns="seed"), texts.drop(columns="seed")
+    texts = texts.astype(str).rename(columns=_HEADINGS)
+    return [
+        Table(
+            name="intervals",
+            title="95 % interval of each AUC",
+            caption=f"AUC of each model on every machine with its 95 % bootstrap interval (percentiles of "
+            f"{statistics.RESAMPLES:,} resamples, stratified over normal and abnormal recordings)."
+            f"{synthetic_note(results.is_synthetic)}",
+            texts=texts,
+            values=values.assign(label=np.nan).rename(columns=_HEADINGS),
+            marks=no_marks(texts),
+            data=data.assign(seed=seeds),
+        )
+    ]

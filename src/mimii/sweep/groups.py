@@ -1,0 +1,100 @@
+"""Which machines share a model."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from mimii.data.machines import ALL, MACHINE, machine_name
+from mimii.errors import UserError
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, str, str]  # SNR, machine type and machine ID
+
+# what the machines of a group have in common
+_SHARED = {"machine": MACHINE, "type": ["snr", "machine_type"], "all": []}
+
+
+@dataclass(frozen=True, eq=False)
+class MachineGroup:
+    """Machines that share a model.
+
+    Attributes
+    ----------
+    key : tuple of str
+        SNR, type and ID; ``all`` for what differs within the group.
+    machines : list of pd.DataFrame
+        The recordings of each machine.
+    """
+
+    key: Key
+    machines: list[pd.DataFrame]
+
+    @property
+    def name(self) -> str:
+        """The key as one name."""
+        return machine_name(self.key)
+
+    @cached_property
+    def recordings(self) -> pd.DataFrame:
+        """The recordings of all its machines."""
+        return pd.concat(self.machines, ignore_index=True)
+
+    def of_split(self, split: str) -> pd.DataFrame:
+        """The recordings for ``train`` or ``eval``."""
+        return self.recordings[self.recordings["split"] == split]
+
+
+def make_groups(recordings: pd.DataFrame, scope: str) -> list[MachineGroup]:
+    """Divide recordings by what shares a model: each ``machine``, each SNR and ``type``, or ``all``."""
+    shared = _SHARED[scope]
+    parts = [part for _, part in recordings.groupby(shared)] if shared else [recordings]
+    groups = []
+    for part in parts:
+        first = part.iloc[0]
+        snr, machine_type, machine_id = (first[column] if column in shared else ALL for column in MACHINE)
+        machines = [machine.reset_index(drop=True) for _, machine in part.groupby(MACHINE)]
+        groups.append(MachineGroup((snr, machine_type, machine_id), machines))
+    return groups
+
+
+def usable(
+    groups: Sequence[MachineGroup], why_not: Callable[[MachineGroup], str], said: set[str]
+) -> list[MachineGroup]:
+    """Drop the groups that can't be trained or evaluated, and name them in one warning for each reason.
+
+    Parameters
+    ----------
+    groups : sequence of MachineGroup
+    why_not : callable
+        Gives the reason why a group can't be used; empty where it can be.
+    said : set of str
+        Warnings that were given before, for another seed say, and are not given again.
+
+    Raises
+    ------
+    UserError
+        No group is left.
+    """
+    reasons: dict[str, list[str]] = {}
+    kept = []
+    for group in groups:
+        if reason := why_not(group):
+            reasons.setdefault(reason, []).append(group.name)
+        else:
+            kept.append(group)
+    for reason, names in reasons.items():
+        warn_once(f"Not used, {len(names)} of {len(groups)}, {reason}: {', '.join(names)}.", said)
+    if not kept:
+        raise UserError(f"nothing can be run: {'; '.join(reasons)}")
+    return kept
+
+
+def warn_once(message: str, said: set[str]) -> None:
+    """Give a warning that was not given before."""
+    if message not in said:
+        said.add(message)
+        log.warning("%s", message)

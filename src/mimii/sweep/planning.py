@@ -1,0 +1,187 @@
+"""From the settings of an experiment to its tasks: what detection and classification share."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from mimii.data.machines import MACHINE
+from mimii.data.recordings import find_recordings, fingerprint, is_synthetic, select
+from mimii.errors import UserError
+from mimii.features.store import FeatureStore
+from mimii.models import REGISTRY
+from mimii.settings import (
+    JOBS_PER_GPU,
+    ClassificationSettings,
+    DataSettings,
+    DetectionSettings,
+    RunSettings,
+    TrainingSettings,
+)
+from mimii.storage.names import digest, model_file
+from mimii.sweep.groups import Key, MachineGroup
+from mimii.sweep.identity import Subject, Way, evaluations, training_digest
+from mimii.sweep.task import Task
+
+log = logging.getLogger(__name__)
+
+AnyTask = TypeVar("AnyTask", bound=Task)
+
+
+def find(settings: DataSettings) -> pd.DataFrame:
+    """The recordings that the settings choose.
+
+    Raises
+    ------
+    UserError
+        There are none, or synthetic machines lie beside real ones.
+    """
+    recordings = select(
+        find_recordings(settings.base_dir, settings.layout),
+        snr=settings.snr,
+        machine_type=settings.machine_type,
+        machine_id=settings.machine_id,
+    )
+    firsts = recordings.groupby(MACHINE)["path"].first()
+    synthetic = [path for path in firsts if is_synthetic(path)]
+    if synthetic and len(synthetic) < len(firsts):  # they would enter the same means
+        raise UserError(
+            f"--base_dir holds synthetic machines ({Path(synthetic[0]).parents[1]} and others) beside real ones: "
+            "point it at one data set, or remove the synthetic one"
+        )
+    return recordings
+
+
+class Planner:
+    """Makes the tasks of an experiment; several GPUs take turns.
+
+    Parameters
+    ----------
+    settings : DetectionSettings or ClassificationSettings
+    protocol : int
+        Number of the experiment's rules; see `mimii.sweep.identity.training_digest`.
+
+    Attributes
+    ----------
+    tasks : list of Task
+        Those that were made so far.
+    """
+
+    def __init__(self, settings: DetectionSettings | ClassificationSettings, protocol: int):
+        self._run = settings.run
+        self._features = settings.features
+        self._protocol = protocol
+        # absolute: workers on other hosts may have another working directory
+        self._store = FeatureStore(settings.run.pickle_dir.absolute(), settings.features)
+        self._model_dir = settings.run.model_dir.absolute()
+        self._devices = devices(settings.run.device)
+        self._jobs = count_jobs(settings.run, self._devices)
+        self._digests: dict[MachineGroup, str] = {}  # of the recordings that a group learns from
+        self.tasks: list[Any] = []
+
+    def add(
+        self,
+        task_class: type[Task],
+        model: str,
+        group: MachineGroup,
+        training: TrainingSettings,
+        *,
+        subjects: Sequence[Subject],
+        ways: Sequence[Way],
+        options: dict[str, Any],
+        **extra: Any,
+    ) -> None:
+        """Make a task.
+
+        Parameters
+        ----------
+        task_class : type
+        model : str
+        group : MachineGroup
+        training : TrainingSettings
+        subjects : sequence of Subject
+            What the group's models are evaluated on.
+        ways : sequence of tuple
+            The ways of scoring.
+        options : dict of str to Any
+            What else makes a difference to the model; columns of the results table.
+        **extra
+            Further attributes of the task.
+        """
+        device = self._devices[len(self.tasks) % len(self._devices)] if REGISTRY[model].is_network else "cpu"
+        if group not in self._digests:
+            self._digests[group] = digest(fingerprint(group.of_split("train")))
+        model_digest = training_digest(
+            protocol=self._protocol,
+            model=model,
+            scope=self._run.scope,
+            features=self._features,
+            training=training,
+            device=device,
+            recordings=self._digests[group],
+            options=options,
+        )
+        self.tasks.append(
+            task_class(
+                model=model,
+                scope=self._run.scope,
+                group=group,
+                evaluations=evaluations(model_digest, subjects, ways),
+                store=self._store,
+                settings=training,
+                model_path=self._model_dir / model_file(model, group.name, model_digest),
+                device=device,
+                jobs=self._jobs,
+                retrain=self._run.retrain,
+                options=options,
+                **extra,
+            )
+        )
+
+
+def subjects_of(group: MachineGroup, scope: str, can_evaluate: Callable[[pd.DataFrame, Key], bool]) -> list[Subject]:
+    """What a group's models are evaluated on: each machine and, of a group of several, the whole of it.
+
+    Parameters
+    ----------
+    group : MachineGroup
+    scope : str
+    can_evaluate : callable
+        Tells whether the recordings of a key have metrics.
+    """
+    parts: list[tuple[Key, pd.DataFrame]] = []
+    for machine in group.machines:
+        snr, machine_type, machine_id = machine[MACHINE].iloc[0]
+        parts.append(((snr, machine_type, machine_id), machine))
+    if scope != "machine":
+        parts.append((group.key, group.recordings))
+    evaluated = [(key, recordings[recordings["split"] == "eval"]) for key, recordings in parts]
+    return [Subject.of(key, recordings) for key, recordings in evaluated if can_evaluate(recordings, key)]
+
+
+def devices(name: str) -> list[str]:
+    """The devices that tasks are given in turn."""
+    from mimii.training.devices import choose_device
+
+    device = choose_device(name)
+    if device != "cuda":
+        return [device]
+    import torch
+
+    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+
+
+def count_jobs(run: RunSettings, available: Sequence[str]) -> int:
+    """How many tasks run side by side."""
+    from joblib import cpu_count
+
+    if run.scheduler:
+        from mimii.runtime.cluster import count_workers
+
+        return count_workers(run.scheduler)
+    if run.jobs:
+        return run.jobs
+    cores = int(cpu_count())
+    return cores if list(available) == ["cpu"] else min(cores, JOBS_PER_GPU * len(available))

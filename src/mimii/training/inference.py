@@ -1,0 +1,130 @@
+"""What a trained network gives for windows, a block at a time."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+import mimii.training.devices  # noqa: F401  (it turns TF32 off)
+from mimii.errors import TaskError
+from mimii.features.windows import Windows
+from mimii.training.resident import ResidentWindows, Trainable
+
+log = logging.getLogger(__name__)
+
+_SCORING_BATCH = 8192  # windows; bounds the memory that scoring takes
+
+Value = TypeVar("Value")
+
+
+def by_blocks(function: Callable[[slice], Value], count: int) -> Iterator[tuple[slice, Value]]:
+    """Apply a function to a block of windows after the other: to smaller ones where a GPU's memory does not suffice."""
+    start, size = 0, _SCORING_BATCH
+    while start < count:
+        chosen = slice(start, min(start + size, count))
+        try:
+            value = function(chosen)
+        except torch.cuda.OutOfMemoryError as error:
+            size = halved(size, "scored", error)
+        else:
+            yield chosen, value
+            start = chosen.stop
+
+
+def halved(size: int, what_for: str, error: Exception) -> int:
+    """Half a number of windows that the GPU had no room for.
+
+    Raises
+    ------
+    TaskError
+        There is nothing left to halve.
+    """
+    if size == 1:
+        raise TaskError("the GPU has no room for a single window; use --device cpu or fewer --jobs") from error
+    torch.cuda.empty_cache()
+    log.warning("The GPU is short of memory: %d windows are %s at a time, not %d.", size // 2, what_for, size)
+    return size // 2
+
+
+@torch.inference_mode()
+def mean_loss(network: Trainable, windows: ResidentWindows) -> float:
+    """Mean loss over all windows, as the network is when it is used."""
+    network.eval()
+    losses = by_blocks(lambda chosen: windows.loss(network, chosen), len(windows))
+    return sum(loss * (chosen.stop - chosen.start) for chosen, loss in losses).item() / len(windows)
+
+
+@torch.inference_mode()
+def apply(
+    network: Trainable,
+    function: Callable[[torch.Tensor], torch.Tensor],
+    windows: Windows,
+    device: str = "cpu",
+) -> np.ndarray:
+    """What a network's function, its ``score`` say, gives for each window.
+
+    Parameters
+    ----------
+    network : Trainable
+        Is set to evaluation.
+    function : callable
+        Of the network: (B, frames, n_mels) -> (B, ...).
+    windows : Windows
+    device : str
+        Where the network is.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_windows, ...), dtype=float32]
+    """
+    network.eval()
+    resident = ResidentWindows(windows, device)
+    values = by_blocks(lambda chosen: function(resident.batch(chosen)), len(windows))
+    return torch.cat([value for _, value in values]).cpu().numpy()
+
+
+@torch.inference_mode()
+def mean_by_recording(
+    network: Trainable,
+    function: Callable[[torch.Tensor], torch.Tensor],
+    windows: Windows,
+    device: str = "cpu",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over each recording's windows of what a network's function gives for them.
+
+    The sums are kept, not what they are made of: a vector for each window of a thousand recordings takes as much
+    memory as their frames.
+
+    Parameters
+    ----------
+    network : Trainable
+        Is set to evaluation.
+    function : callable
+        Of the network: (B, frames, n_mels) -> (B, D).
+    windows : Windows
+        At least one.
+    device : str
+        Where the network is.
+
+    Returns
+    -------
+    numbers : np.ndarray [shape=(n,), dtype=int64]
+        The recordings that have windows, ascending.
+    means : np.ndarray [shape=(n, D), dtype=float64]
+    """
+    network.eval()
+    resident = ResidentWindows(windows, device)
+    numbers, rows, counts = np.unique(windows.recording, return_inverse=True, return_counts=True)
+    parts = []
+    for chosen, values in by_blocks(lambda chosen: function(resident.batch(chosen)), len(windows)):  # (B, D)
+        # a block has the windows of a few recordings: summed in float32 there, and in float64 over the blocks
+        block_rows, inverse = np.unique(rows[chosen], return_inverse=True)
+        sums = values.new_zeros(len(block_rows), values.shape[1])
+        sums.index_add_(0, torch.from_numpy(inverse).to(device), values)
+        parts.append((block_rows, sums.cpu().numpy()))
+    total = np.zeros((len(numbers), parts[0][1].shape[1]))
+    for block_rows, block_sums in parts:
+        total[block_rows] += block_sums
+    return numbers, total / counts[:, None]

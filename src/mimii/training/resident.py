@@ -1,0 +1,104 @@
+"""Windows on the device that trains, and what a network must have to be trained with them."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, Self
+
+import numpy as np
+import torch
+
+from mimii.features.windows import Windows
+
+log = logging.getLogger(__name__)
+
+
+class Trainable(Protocol):
+    """What the training needs of a network; `mimii.networks.base.Network` has it.
+
+    Attributes
+    ----------
+    keeps_best : bool
+        After training it has the weights of its best epoch, or else of the last one.
+    """
+
+    keeps_best: bool
+
+    def fit_scale(self, windows: Windows) -> None:
+        """Take from the training windows what the input is standardised with."""
+
+    def loss(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Mean loss of a batch: of its windows or, where there are classes to learn, of its windows and targets."""
+
+    # what every torch.nn.Module has
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]: ...  # noqa: D102
+
+    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> Any: ...  # noqa: D102
+
+    def to(self, device: str, /) -> Self: ...  # noqa: D102
+
+    def train(self) -> Self: ...  # noqa: D102
+
+    def eval(self) -> Self: ...  # noqa: D102
+
+
+class ResidentWindows:
+    """Windows whose frames live where the network does; batches are gathered there.
+
+    Frames that a GPU has no room for stay in main memory, and each batch is sent.
+
+    Parameters
+    ----------
+    windows : Windows
+    device : str or torch.device
+    beside : ResidentWindows, optional
+        Other windows of the same frames, which need not be there twice.
+    """
+
+    def __init__(self, windows: Windows, device: str | torch.device, beside: "ResidentWindows | None" = None):
+        self.device = torch.device(device)
+        self.frames: torch.Tensor = beside.frames if beside else self.settle(windows.frames, self.device)
+        frames = self.frames
+        self.starts = torch.from_numpy(windows.starts).to(frames.device)
+        self.target = None if windows.target is None else torch.from_numpy(windows.target).to(device)
+        self.length, self.n_mels = windows.length, frames.shape[1]
+        # window i as row i, overlapping in memory: (total frames, n_mels) -> (possible windows, length * n_mels)
+        possible = max(len(frames) - self.length + 1, 0)
+        self._rows = frames.as_strided((possible, self.length * self.n_mels), (self.n_mels, 1))
+
+    @staticmethod
+    def settle(frames: np.ndarray, device: torch.device) -> torch.Tensor:
+        """The frames on the device or, where it has no room for them, in main memory."""
+        try:
+            return torch.from_numpy(frames).to(device)
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            log.warning(
+                "%s has no room for %.1f GB of frames: they stay in main memory, which is slower.",
+                device,
+                frames.nbytes / 1e9,
+            )
+            return torch.from_numpy(frames)
+
+    @property
+    def are_resident(self) -> bool:
+        """Whether the frames are where the network is."""
+        return self.frames.device.type == self.device.type
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def batch(self, indices: torch.Tensor | slice) -> torch.Tensor:
+        """Gather some windows: (B,) -> (B, length, n_mels)."""
+        if not self.are_resident and isinstance(indices, torch.Tensor):
+            indices = indices.cpu()
+        rows = self._rows.index_select(0, self.starts[indices])
+        return rows.view(-1, self.length, self.n_mels).to(self.device)
+
+    def loss(self, network: Trainable, indices: torch.Tensor | slice) -> torch.Tensor:
+        """A network's mean loss for some windows and, where there are classes to learn, their targets."""
+        if self.target is None:
+            return network.loss(self.batch(indices))
+        return network.loss(self.batch(indices), self.target[indices])

@@ -1,0 +1,95 @@
+"""Each layout reads the paths that it writes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import SOURCE
+
+from mimii.data.layouts import LAYOUTS, PathFacts, parse_machine, snr_name
+
+NAMES = st.text(st.characters(categories=["L", "N"], include_characters="_- .,"), min_size=1, max_size=8).filter(
+    lambda name: name not in {".", ".."} and "dB" not in name
+)
+
+
+@given(
+    minus=st.booleans(),
+    decibels=st.integers(0, 99),
+    written=st.sampled_from(["{sign}{decibels}dB", "{sign}{decibels}_dB", "{sign}{decibels}_dB_{machine_type}"]),
+    between=st.lists(NAMES, max_size=2),
+    machine_type=NAMES,
+    machine_id=NAMES,
+)
+def test_any_path_gives_back_what_it_was_made_from(minus, decibels, written, between, machine_type, machine_id):
+    for sign in ("-", "min") if minus else ("",):
+        snr = written.format(sign=sign, decibels=decibels, machine_type=machine_type)
+        path = Path("/data", snr, *between, machine_type, machine_id)
+        assert parse_machine(path) == (f"{'min' * minus}{decibels}dB", machine_type, machine_id)
+
+
+@given(st.lists(NAMES, max_size=5), st.text("/.dB-_6n\n", max_size=30))
+def test_whatever_the_path_its_parts_can_be_part_of_no_other_directory(parts, tail):
+    for part in parse_machine(Path("/", *parts, tail)):
+        assert "/" not in part
+
+
+@given(
+    layout=st.sampled_from(sorted(LAYOUTS)),
+    snr=st.integers(-30, 30).map(snr_name),
+    machine_type=NAMES,
+    machine_number=st.integers(0, 99),
+    label=st.sampled_from(["normal", "abnormal", "unlabelled"]),
+    split=st.sampled_from(["train", "eval"]),
+    domain=st.sampled_from(["source", "target", ""]),
+    index=st.integers(0, 9999),
+    attributes=st.sampled_from(["", "synthetic", "vel_6_loc_A"]),
+)
+def test_what_a_layout_writes_it_reads_and_no_other_does(
+    layout, snr, machine_type, machine_number, label, split, domain, index, attributes
+):
+    has_split = layout != "mimii"
+    label = "normal" if label == "unlabelled" and not has_split else label
+    written = LAYOUTS[layout]
+    machine = (snr if written.has_snr else "", machine_type, f"{written.id_prefix}_{machine_number:02d}")
+    path = Path("/data") / written.path(machine, label, index, split, domain, attributes)
+    facts = PathFacts(
+        machine,
+        label,
+        f"{path.parent.name}/{path.name}" if has_split else path.name,
+        split if has_split else "",
+        domain if layout == "dcase2021" else "",
+    )
+    assert path.parent.name in written.folders
+    for name, other in LAYOUTS.items():
+        assert other.read(path.parent, path.name) == (facts if name == layout else None)
+
+
+@pytest.mark.parametrize(
+    ("layout", "arguments", "path"),
+    [
+        ("mimii", (("min6dB", "fan", "id_00"), "abnormal", 7), "min6dB/fan/id_00/abnormal/00000007.wav"),
+        ("dcase2020", (("", "fan", "id_00"), "abnormal", 7, "eval"), "fan/test/anomaly_id_00_00000007.wav"),
+        ("dcase2020", (("", "fan", "id_00"), "unlabelled", 7, "eval"), "fan/test/id_00_00000007.wav"),
+        (
+            "dcase2021",
+            (("", "fan", "section_00"), "normal", 7, "train", "source", "synthetic"),
+            "fan/train/section_00_source_train_normal_0007_synthetic.wav",
+        ),
+        ("dcase2021", (("", "fan", "section_00"), "unlabelled", 7, "eval"), "fan/test/section_00_0007.wav"),
+    ],
+)
+def test_paths_are_those_of_the_published_data_sets(layout, arguments, path):
+    assert LAYOUTS[layout].path(*arguments).as_posix() == path
+
+
+def test_layouts_are_quick_to_import():
+    code = (
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r})\n"
+        "import mimii.data.layouts, mimii.data.machines, mimii.data.mimii\n"
+        "assert not {'numpy', 'pandas', 'soundfile', 'tqdm'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -1,0 +1,346 @@
+"""What a file of a trained model holds, and what comes of files that hold something else."""
+
+import copy
+import functools
+import io
+import json
+import operator
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import skops.io
+import torch
+from model_support import NETWORKS, features_of, output_of, sounds, trained, training
+from support import SOURCE, write_sealed
+
+from mimii.models import CLASSIFIERS, DETECTORS, create_model
+from mimii.models.container import parse
+from mimii.models.files import TrainedDetector, load_model
+from mimii.settings import ClipSettings, FeatureSettings
+from mimii.storage.files import CacheError
+
+MODELS = [*DETECTORS, *CLASSIFIERS]
+ONE_OF_EACH = ["simple_ae", "isolation_forest", "mahalanobis", "simple_classifier", "random_forest"]
+
+
+def read(path):
+    """Description and learnt part of a model file."""
+    with zipfile.ZipFile(path) as archive:
+        description = json.loads(archive.read("model.json"))
+        (name,) = set(archive.namelist()) - {"model.json"}
+        return description, name, archive.read(name)
+
+
+def write(path, description, name, learnt, compression=zipfile.ZIP_STORED):
+    """Write a model file as somebody could who knows how it is sealed."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        archive.writestr("model.json", description if isinstance(description, str) else json.dumps(description))
+        archive.writestr(name, learnt)
+    write_sealed(path, buffer.getvalue())
+
+
+def refused(path, *words):
+    with pytest.raises(CacheError) as caught:
+        load_model(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(path.name)
+    assert all(word in message for word in words)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "a.model"
+
+
+@functools.cache
+def kept(name, num_classes, directory):
+    trained(name, num_classes).save(directory / "a.model")
+    return read(directory / "a.model")
+
+
+@pytest.fixture(scope="module")
+def content_of(tmp_path_factory):
+    """What the file of a model holds: its description, which may be changed, and its learnt part."""
+    directory = tmp_path_factory.mktemp("models")
+    return lambda name, num_classes=2: copy.deepcopy(kept(name, num_classes, directory))
+
+
+# --- what a file holds
+
+
+def test_a_description_can_be_read_by_anybody(content_of):
+    description, name, _ = content_of("simple_ae")
+    assert name == "weights.pt"
+    assert description["name"] == "simple_ae"
+    assert FeatureSettings(**description["features"]) == FeatureSettings(n_fft=2048)
+    assert description["facts"] == trained("simple_ae").facts
+    first = description["calibrations"][0]
+    calibration = trained("simple_ae").calibrations["mse", "mean"]
+    assert (first["scoring"], first["score_pooling"], first["source"]) == ("mse", "mean", "training")
+    assert first["scores"] == calibration.scores.tolist()
+    assert first["threshold"] == calibration.threshold()
+    assert first["machines"] == [["6dB", "fan", "id_00"]]
+    assert content_of("knn")[1] == "estimator.skops"
+
+
+@pytest.mark.parametrize("name", [name for name in DETECTORS if DETECTORS[name].is_clip_level])
+def test_the_options_of_a_clip_level_detector_are_in_its_file(name, path):
+    clip = ClipSettings(pooling="twfr", twfr_r=0.9, distance="cosine")
+    model = create_model(name, frames=1, clip=clip)
+    data = sounds(64, 1)
+    model.fit(data.train, None, training())
+    made = TrainedDetector.calibrated(model, FeatureSettings(), data.features, data.train, None, training())
+    made.save(path)
+    loaded = load_model(path)
+    assert loaded.model.options == model.options
+    assert np.array_equal(output_of(loaded.model, data), output_of(model, data))
+
+
+@pytest.mark.parametrize("name", ["one_class_svm", "svm"])
+def test_the_variant_is_in_the_file(name, path):
+    trained(name).save(path)
+    assert load_model(path).model.variant == "exact"
+
+
+def test_a_model_that_is_no_network_is_loaded_without_torch(path):
+    code = f"""
+import sys
+
+class NoTorch:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, NoTorch())
+import numpy as np
+from mimii.features.windows import Windows
+from mimii.models.files import load_model
+
+model = load_model({str(path)!r}).model
+numbers, scores = model.score_recordings(Windows(np.ones((9, 64), np.float32), np.arange(5), np.zeros(5, int), 5))
+print(*scores, "torch" in sys.modules)
+"""
+    for name in ("mahalanobis", "isolation_forest"):
+        trained(name).save(path)
+        done = subprocess.run([sys.executable, "-c", code], cwd=SOURCE, capture_output=True, encoding="utf-8")
+        assert done.returncode == 0, done.stderr
+        score, has_torch = done.stdout.split()
+        ones = features_of([np.ones((9, 64))]).windows(5, np.array([True]))
+        assert float(score) == trained(name).model.score_recordings(ones)[1][0]
+        assert has_torch == "False"
+
+
+# --- what a file must not hold
+
+
+def test_a_file_of_another_format_is_said_to_be_of_another_version(path, content_of):
+    description, *learnt = content_of("simple_ae")
+    write(path, description | {"format": description["format"] + 1}, *learnt)
+    refused(path, "another version")
+
+
+def test_a_file_that_is_no_model_file_is_refused(path):
+    buffer = io.BytesIO()
+    torch.save({"state": {}, "facts": {}}, buffer)  # as older versions of this program wrote it
+    write_sealed(path, buffer.getvalue())
+    refused(path, "older version")
+    write_sealed(path, b"anything")
+    refused(path)
+
+
+@pytest.mark.parametrize(("name", "other"), list(zip(MODELS, [*MODELS[1:], MODELS[0]], strict=True)))
+def test_what_another_model_has_learnt_is_refused(name, other, path, content_of):
+    description, *learnt = content_of(other)
+    write(path, description | {"name": name, "clip_options": content_of(name)[0]["clip_options"]}, *learnt)
+    refused(path)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_what_a_model_of_other_classes_has_learnt_is_refused(name, path, content_of):
+    description, *learnt = content_of(name, 2)
+    write(path, description | {"classes": ["a", "b", "c"]}, *learnt)
+    refused(path)
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_what_a_model_of_other_windows_has_learnt_is_refused(name, path, content_of):
+    description, *learnt = content_of(name)
+    write(path, description | {"features": description["features"] | {"n_mels": 32}}, *learnt)
+    refused(path)
+    if name != "mahalanobis":  # a clip-level detector knows no windows
+        write(path, description | {"frames": 7}, *learnt)
+        refused(path)
+
+
+class Planted:
+    """What an attacker would put into a pickle: it makes a directory as soon as it is loaded."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (operator.methodcaller("mkdir"), (self.path,))
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_a_planted_pickle_runs_nothing(name, path, tmp_path, content_of):
+    marker = tmp_path / "attacked"
+    description, learnt_file, _ = content_of(name)
+    content = {"state": Planted(marker), "mean": Planted(marker)}
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    for attack in (buffer.getvalue(), pickle.dumps(content, protocol=2)):
+        write(path, description, learnt_file, attack)
+        refused(path)
+        write_sealed(path, attack)
+        refused(path)
+    assert not marker.exists()
+    pickle.loads(pickle.dumps(Planted(marker)))  # the attack itself works
+    assert marker.exists()
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in NETWORKS])
+def test_a_planted_function_in_a_skops_file_is_refused(name, path, content_of):
+    description, learnt_file, learnt = content_of(name)
+    content = skops.io.loads(learnt, trusted=skops.io.get_untrusted_types(data=learnt))
+    attack = skops.io.dumps(content | {"estimator": functools.partial(exec, "raise SystemExit")})
+    write(path, description, learnt_file, attack)
+    refused(path)
+
+
+def test_what_is_compressed_is_refused(path, content_of):
+    """A few kilobytes of it can be as many gigabytes in memory."""
+    description, learnt_file, learnt = content_of("mahalanobis")
+    write(path, description, learnt_file, learnt, zipfile.ZIP_DEFLATED)
+    refused(path, "compressed")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(learnt)) as given, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in given.namelist():
+            archive.writestr(name, given.read(name))
+    write(path, description, learnt_file, buffer.getvalue())
+    refused(path, "compressed")
+
+
+def test_a_network_that_a_file_lies_about_takes_no_memory(path, content_of):
+    """A window of 16 million values would need weights of 8 GB."""
+    description, *learnt = content_of("simple_ae")
+    write(path, description | {"frames": 2**24 // 64}, *learnt)
+    refused(path, "weights")
+    write(path, description | {"frames": 2**40}, *learnt)
+    refused(path, "frames")
+
+
+def test_weights_that_share_memory_are_refused(path, content_of):
+    description, learnt_file, learnt = content_of("simple_ae")
+    content = torch.load(io.BytesIO(learnt), weights_only=True)
+    for key, value in content["state"].items():
+        content["state"][key] = torch.zeros(1).expand(value.shape)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write(path, description, learnt_file, buffer.getvalue())
+    refused(path, "weights")
+
+
+WRONG = {
+    "name": ["super_ae", "", 3, None, "knn"],
+    "frames": [0, -1, 5.0, True, "5", 2**63],
+    "variant": [0, None],
+    "balanced": [0, "yes"],
+    "clip_options": [{"pooling": "mean"}, [], {"other": 1}, {"pooling": 2.0}],
+    "features": [{}, None, {"n_mels": 64}],
+    "sample_rate": [0, 16000.5, "16000", 2**30],
+    "classes": [["a"], ["a", "a"], ["a", "b"], "ab", [1, 2]],
+    "calibrations": [[], {}, [{}], None],
+    "facts": [[], {"a": {}}, {"a": [None]}, {"a": [[1.0]]}],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WRONG.items() for value in values])
+def test_a_value_that_makes_no_sense_is_refused(key, value, path, content_of):
+    description, *learnt = content_of("simple_ae")
+    write(path, description | {key: value}, *learnt)
+    refused(path)
+
+
+WRONG_FEATURES = {"n_mels": [0, 64.0], "n_fft": [0, 2**40], "hop_length": [0, -512], "power": [0, -1.0, "2"]}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in WRONG_FEATURES.items() for value in values] + [("channel", -1)]
+)
+def test_feature_settings_that_make_no_sense_are_refused(key, value, path, content_of):
+    description, *learnt = content_of("simple_ae")
+    description["features"][key] = value
+    write(path, description, *learnt)
+    refused(path)
+
+
+WRONG_CALIBRATION = {
+    "scoring": ["native", "mahalanobis", 1],
+    "score_pooling": ["", "median"],
+    "source": ["left_out", ""],
+    "scores": [[], [1.0], ["a"] * 12, "a"],
+    "machines": [[], [["6dB", "fan"]], [["6dB", "fan", "id_00", "x"]], [[1, 2, 3]], 1],
+    "machine_of": [[-1] * 12, [5] * 12, [0.0] * 12, [0]],
+    "threshold": ["1", None, [1.0]],
+    "machine_thresholds": [[], [1.0, 2.0], ["a"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in WRONG_CALIBRATION.items() for value in values]
+)
+def test_a_calibration_that_makes_no_sense_is_refused(key, value, path, content_of):
+    description, *learnt = content_of("simple_ae")
+    description["calibrations"][0][key] = value
+    write(path, description, *learnt)
+    refused(path)
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_what_is_missing_or_too_much_is_refused(key, path, content_of):
+    description, *learnt = content_of("simple_ae")
+    write(path, {name: value for name, value in description.items() if name != key}, *learnt)
+    refused(path)
+    write(path, description | {f"another_{key}": 1}, *learnt)
+    refused(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", "[" * 100_000, '{"format": NaN}', '{"format": 1e999}', "\0"])
+def test_a_description_that_is_no_description_is_refused(text, path, content_of):
+    _, *learnt = content_of("simple_ae")
+    write(path, text, *learnt)
+    refused(path)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_not_finite_are_refused(number, path, content_of):
+    description, *learnt = content_of("simple_ae")
+    description["calibrations"][0]["threshold"] = 123.25
+    write(path, json.dumps(description).replace("123.25", number), *learnt)
+    refused(path)
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_a_learnt_part_that_is_no_such_part_is_refused(name, path, content_of):
+    description, learnt_file, learnt = content_of(name)
+    for wrong in (b"", b"anything", learnt[: len(learnt) // 2]):
+        write(path, description, learnt_file, wrong)
+        refused(path)
+    write(path, description, "other.bin", learnt)
+    refused(path)
+
+
+def test_a_value_is_parsed_by_its_type():
+    assert parse(float, 2) == 2
+    assert parse(dict[str, str | float], {"a": "b", "c": 0.5}) == {"a": "b", "c": 0.5}
+    assert parse(list[list[str]], [["a"], []]) == [["a"], []]
+    for expected, value in ((int, True), (int, 1.0), (float, "1"), (str, None), (list[int], {}), (dict[str, int], [])):
+        with pytest.raises(ValueError, match="not what belongs there"):
+            parse(expected, value)

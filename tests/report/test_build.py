@@ -1,0 +1,135 @@
+"""The report as a whole: what is made of good results, of odd ones, and of none."""
+
+import re
+
+import numpy as np
+import pytest
+from report_support import Page, make, save, write_classification, write_results
+
+
+def test_all_of_it_is_there(made):
+    page = Page(made / "index.html")
+    assert not page.outside
+    assert {path.stem for path in (made / "figures").glob("*.pdf")} == {
+        *("heat_map_auc", "ranks_auc", "roc_6dB", "parameters_auc", "scores_6dB", "losses", "confusion_machine_type"),
+    }
+    assert len(page.images) == 7
+    assert all(len(image["alt"]) > 40 for image in page.images)
+    names = {path.stem for path in (made / "tables").glob("*.tex")}
+    assert names >= {
+        "auc_6dB",
+        "pr_auc_6dB",
+        "pauc_6dB",
+        "machines_auc",
+        "intervals",
+        "efficiency_detection",
+        "ranks",
+        "pairs",
+    }
+    assert names == {path.stem for path in (made / "tables").glob("*.md")}
+    assert names == {path.stem for path in (made / "tables").glob("*.csv")}
+
+
+def test_the_page_says_what_was_run_and_what_is_missing(made):
+    text = Page(made / "index.html").text
+    for expected in (
+        "6 (2 fan, 2 pump, 2 valve) at 6 dB",
+        "3: simple_ae, conv_ae, isolation_forest",
+        "epochs 3",
+        "2026-01-02",
+        "Synthetic demo data",
+        "180 for training, 144 for evaluation",
+        "No figure of a recording's score over time",
+    ):
+        assert expected in text
+
+
+def odd_single(rows):
+    return rows.iloc[:1]
+
+
+def odd_single_model(rows):
+    return rows[rows["model"] == "conv_ae"]
+
+
+def odd_columns(rows):
+    rows = rows.drop(columns=["pauc", "seed", "snr", "peak_ram_mb", "num_parameters", "timestamp", "device_name"])
+    return rows.assign(auc_source=0.5, new="text, with a comma")
+
+
+def odd_only_metrics(rows):
+    return rows[["model", "machine_type", "machine_id", "pr_auc"]]
+
+
+def odd_nan(rows):
+    return rows.assign(auc=rows["auc"].where(rows["model"] != "conv_ae"), pauc=np.nan)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (odd_single, "one model: nothing to compare"),
+        (odd_single_model, "one model: nothing to compare"),
+        (odd_columns, "research_results.csv has no column snr, seed."),
+        (odd_only_metrics, "models are ranked by PR-AUC"),
+        (odd_nan, "2 of 6 rows of anomaly detection have no value of auc."),
+    ],
+)
+def test_odd_results_still_make_a_report(tmp_path, change, said):
+    rows = write_results(tmp_path, types=("fan",))
+    save(change(rows), tmp_path / "research_results.csv")
+    assert make("--result_dir", tmp_path) == 0
+    page = Page(tmp_path / "report" / "index.html")
+    assert said in page.text
+    assert "There are no results of classification." in page.text
+    assert not re.search(r"\bnan\b", page.text)
+    assert page.images
+
+
+def test_an_empty_table_and_a_foreign_one_are_said(tmp_path, capsys):
+    write_classification(tmp_path)
+    (tmp_path / "research_results.csv").write_text("")
+    (tmp_path / "shopping.csv").write_text("what,price\nbread,3\n")
+    assert make("--result_dir", tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "research_results.csv is empty." in out
+    assert "shopping.csv is no table of results" in out
+    assert "There are no results of anomaly detection." in out
+
+
+def user_errors(tmp_path):
+    write_results(tmp_path / "good", files=False)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "research_results.csv").write_bytes(b'model,auc\n"a,1\n\xff\xfe')
+    (tmp_path / "file").write_text("")
+    return {
+        "missing": (["--result_dir", tmp_path / "missing"], "is not a directory"),
+        "empty": (["--result_dir", tmp_path / "empty"], "no results in"),
+        "broken": (["--result_dir", tmp_path / "broken"], "can't be read as a table"),
+        "model": (["--result_dir", tmp_path / "good", "--models", "nope"], "--models nope is not in"),
+        "snr": (["--result_dir", tmp_path / "good", "--snr", "1dB"], "--snr 1dB is not in"),
+        "output": (["--result_dir", tmp_path / "good", "--output_dir", tmp_path / "file"], "cannot write"),
+        "compare": (["--compare", tmp_path / "good", tmp_path / "missing"], "is not a directory"),
+    }
+
+
+@pytest.mark.parametrize("case", ["missing", "empty", "broken", "model", "snr", "output", "compare"])
+def test_bad_input_ends_with_one_line(tmp_path, capsys, case):
+    words, said = user_errors(tmp_path)[case]
+    assert make(*words) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_models_snr_and_metric_choose(tmp_path):
+    write_results(tmp_path, snrs=("6dB", "0dB"), types=("fan",), files=False)
+    words = ["--result_dir", tmp_path, "--models", "conv_ae", "simple_ae", "--snr", "0dB", "--metric", "pauc"]
+    assert make(*words) == 0
+    names = {path.stem for path in (tmp_path / "report" / "tables").glob("*.csv")}
+    assert "pauc_0dB" in names
+    assert not any("6dB" in name for name in names)
+    page = Page(tmp_path / "report" / "index.html")
+    assert page.text.index("pAUC by machine type") < page.text.index("PR-AUC by machine type")
+    assert "isolation_forest" not in page.text

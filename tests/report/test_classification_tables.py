@@ -1,0 +1,16 @@
+"""The table of classification."""
+
+import pytest
+from report_support import write_classification
+
+from mimii.report import classification_tables, loading
+
+
+def test_machine_groups_count(tmp_path):
+    write_classification(tmp_path)
+    results = loading.load(tmp_path)
+    (table,) = classification_tables.classification(results)
+    assert list(table.texts.columns) == ["Accuracy", "Balanced accuracy", "Precision", "Recall", "F1"]
+    expected = results.classification.query("model == 'svm'")["f1"]
+    assert table.values.loc["svm", "F1"] == pytest.approx(expected.mean())
+    assert "deviation over the machine groups" in table.caption

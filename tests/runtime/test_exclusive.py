@@ -1,0 +1,153 @@
+"""One measures while the others wait; each of them is a process."""
+
+import getpass
+import multiprocessing
+import tempfile
+import time
+
+import pytest
+
+from mimii.runtime.exclusive import Exclusive
+
+LONG = 60  # [s] until a test that hangs is given up
+SHORT = 0.5  # [s] in which something that must not happen could happen
+
+
+class Flag:
+    """An event between processes that outlives one that is killed."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def set(self):
+        self.path.touch()
+
+    def is_set(self):
+        return self.path.exists()
+
+    def wait(self, seconds):
+        end = time.monotonic() + seconds
+        while not self.is_set() and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.is_set()
+
+
+def work(directory, started, working, leave):
+    tempfile.tempdir = directory
+    started.set()
+    with Exclusive().working():
+        working.set()
+        leave.wait(LONG)
+
+
+def work_in_steps(directory, started, working, leave):
+    tempfile.tempdir = directory
+    exclusive = Exclusive()
+    started.set()
+    with exclusive.working():
+        working.set()
+        while not leave.is_set():
+            exclusive.after_step()
+
+
+def measure(directory, started, measuring, leave):
+    tempfile.tempdir = directory
+    started.set()
+    with Exclusive().alone():
+        measuring.set()
+        leave.wait(LONG)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a function in a process: gives the process, the flag that it raises inside, the flag that ends it."""
+    context = multiprocessing.get_context("spawn")
+    running = []
+
+    def start(function):
+        flags = [Flag(tmp_path / f"{name}{len(running)}") for name in ("started", "inside", "leave")]
+        process = context.Process(target=function, args=(str(tmp_path), *flags))
+        process.start()
+        running.append(process)
+        assert flags[0].wait(LONG)
+        return process, *flags[1:]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.join(LONG)
+
+
+def test_tasks_work_side_by_side(start):
+    _, first, _ = start(work)
+    _, second, _ = start(work)
+    assert first.wait(LONG)
+    assert second.wait(LONG)
+
+
+def test_who_measures_waits_for_those_who_work_and_then_they_wait_for_it(start):
+    _, working, stop_working = start(work)
+    assert working.wait(LONG)
+    _, measuring, stop_measuring = start(measure)
+    assert not measuring.wait(SHORT)
+    stop_working.set()
+    assert measuring.wait(LONG)
+    _, working_too, _ = start(work)
+    _, measuring_too, stop_measuring_too = start(measure)
+    stop_measuring_too.set()
+    assert not working_too.wait(SHORT)
+    assert not measuring_too.is_set()
+    stop_measuring.set()
+    assert working_too.wait(LONG)
+
+
+def test_long_tasks_wait_for_one_that_measures_between_two_steps(start):
+    _, first, stop_first = start(work_in_steps)
+    _, second, stop_second = start(work_in_steps)
+    assert first.wait(LONG)
+    assert second.wait(LONG)
+    _, measuring, stop_measuring = start(measure)
+    assert measuring.wait(LONG)
+    stop_measuring.set()
+    _, measuring_again, _ = start(measure)
+    assert measuring_again.wait(LONG)
+    stop_first.set()
+    stop_second.set()
+
+
+def test_a_task_that_is_killed_holds_up_nobody(start):
+    process, working, _ = start(work)
+    assert working.wait(LONG)
+    process.kill()
+    process.join(LONG)
+    process, measuring, _ = start(measure)
+    assert measuring.wait(LONG)
+    process.kill()
+    process.join(LONG)
+    _, working, _ = start(work)
+    assert working.wait(LONG)
+
+
+def test_after_a_step_it_tells_how_long_the_others_took(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    exclusive = Exclusive()
+    with exclusive.working():
+        assert exclusive.after_step() == 0
+        monkeypatch.setattr(exclusive, "_last", exclusive._last - 1000)
+        assert exclusive.after_step() > 0
+
+
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 12345"), OSError("No username set")])
+def test_a_user_without_a_name_can_work_too(error, tmp_path, monkeypatch):
+    """In a container that is started with a bare number for a user."""
+
+    def getuser():
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", getuser)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    exclusive = Exclusive()
+    with exclusive.working():
+        pass
+    with exclusive.alone():
+        pass
