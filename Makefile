@@ -28,7 +28,7 @@ bench: .venv/run.stamp
 	$(BIN)/python benchmarks/run.py --output results/benchmarks.json
 
 lint: .venv/dev.stamp
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports --no-cache

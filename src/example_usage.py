@@ -48,7 +48,7 @@ def main(base_dir: Path, output_dir: Path) -> None:
     print(f"\n{row['machine_type']} {row['machine_id']}:")
     for label in ("normal", "abnormal"):
         path = Path(recordings[recordings["label"] == label]["path"].iloc[0])
-        score = model.score(path)
+        score = model.score(path, scoring=row["scoring"])
         print(f"  {label:<8} {path.name}: score {score.score:.2f}, threshold {score.threshold:.2f}: {score.verdict}")
 
     # 4. Draw when in the last recording the machine sounded unusual.

@@ -10,14 +10,14 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mimii.data.splits import split_for_detection
-from mimii.evaluation.challenge import challenge_score
 from support import SAMPLE_RATE, assert_refused, read_rows, run_here, sound
 from test_exp_classification import classify
 
 import make_demo_dataset
 from mimii.data.recordings import find_recordings
+from mimii.data.splits import split_for_detection
 from mimii.errors import UserError
+from mimii.evaluation.challenge import challenge_score
 from mimii.evaluation.metrics import detection_metrics
 
 MACHINE = ["snr", "machine_type", "machine_id"]

@@ -118,7 +118,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
     paths = [str(Path(mimii.__file__).parents[1]), str(Path(__file__).parent), str(Path(support.__file__).parent)]
     with subprocess.Popen(
         [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([*paths, *sys.path])},
         stderr=subprocess.PIPE,
         encoding="utf-8",
     ) as process:

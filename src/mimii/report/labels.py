@@ -48,11 +48,11 @@ def _labels(rows: pd.DataFrame, settings: Sequence[str]) -> pd.Series:
         of_model = known.loc[group.index]
         # how it was scored is part of a detector's name as soon as any two of them differ in it
         varied = [name for name in settings if (known if name == "scoring" else of_model)[name].nunique() > 1]
-        for index, values in zip(of_model.index, of_model[varied].to_dict("records"), strict=True):
+        for index in of_model.index:
             parts = [
                 setting_text(value) if name == "scoring" else f"{name}={setting_text(value)}"
-                for name, value in values.items()
-                if pd.notna(value)
+                for name in varied
+                if pd.notna(value := of_model[name][index])
             ]
             if parts:
                 labels.loc[index] += f" ({', '.join(parts)})"
