@@ -20,7 +20,7 @@ def main(base_dir: Path, output_dir: Path) -> None:
     #    defaults. A second run with the same settings finds everything done.
     settings = mimii.DetectionSettings(
         data=mimii.DataSettings(base_dir=base_dir),
-        training=mimii.TrainingSettings(epochs=3),
+        training=mimii.TrainingSettings(epochs=8),
         scoring=mimii.ScoringSettings(scoring=("mahalanobis",)),
         run=mimii.RunSettings(
             models=("idnn",),
@@ -36,7 +36,7 @@ def main(base_dir: Path, output_dir: Path) -> None:
     print(result.rows.groupby("machine_type")[["auc", "pr_auc", "f1"]].mean().round(3))
 
     # 3. Load the trained model of one machine. Its file holds all that is needed to score a recording.
-    row = result.rows.sort_values("auc").iloc[-1]
+    row = result.rows.sort_values(["machine_type", "machine_id"]).iloc[0]
     model = mimii.load_model(result.model_files[row["run_id"]])
     assert isinstance(model, mimii.TrainedDetector)  # a classifier would predict a class
     recordings = result.recordings[
