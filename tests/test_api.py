@@ -68,3 +68,13 @@ def test_importing_it_loads_nothing_heavy():
     code = f"import sys; sys.path.insert(0, {str(SOURCE)!r}); import mimii; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, encoding="utf-8").stdout
     assert not {"torch", "numpy", "pandas", "sklearn", "librosa", "scipy"} & set(loaded.split())
+
+
+def test_what_a_user_can_correct_is_one_kind_of_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.model").write_bytes(b"")
+    with pytest.raises(mimii.UserError, match=r"empty\.model"):
+        mimii.load_model(tmp_path / "empty.model")
+    run = mimii.RunSettings(models=("knn",), scope="machine", result_dir=tmp_path)
+    with pytest.raises(mimii.UserError, match="does not exist"):
+        mimii.run(mimii.DetectionSettings(data=mimii.DataSettings(base_dir=tmp_path / "nowhere"), run=run))

@@ -11,16 +11,31 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
 import soundfile
-from support import SAMPLE_RATE, SOURCE, Run, read_rows, recording_path, run_here, run_process, sound, start_script
+from support import (
+    SAMPLE_RATE,
+    SOURCE,
+    Run,
+    read_rows,
+    recording_path,
+    run_here,
+    run_process,
+    script_environment,
+    sound,
+    start_script,
+)
 
 from mimii.models import CLASSIFIERS, DETECTORS
+from mimii.runtime.exclusive import Exclusive
+from mimii.storage import schema
 
 resource = pytest.importorskip("resource", reason="signals, mounts and limits are other on Windows")
 
@@ -202,15 +217,16 @@ def test_a_limit_of_file_size_is_one_line_and_what_was_there_stays(what, data, t
 # --- Ctrl-C, kill -9, and two at once
 
 
-def interrupt(process):
+def interrupt(process, number=signal.SIGINT):
     """Press Ctrl-C, which a terminal sends to all processes of a command; gives how long it took to end [s]."""
     begin = time.monotonic()
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     out, err = process.communicate(timeout=60)
     seconds = time.monotonic() - begin
-    assert process.returncode == 130, err
+    status, word = (130, "Interrupted") if number == signal.SIGINT else (143, "Terminated")
+    assert process.returncode == status, err
     assert "Traceback" not in out + err
-    assert err.splitlines()[-1] == "Interrupted. What is done is kept; give the same command again to go on."
+    assert err.splitlines()[-1] == f"{word}. What is done is kept; give the same command again to go on."
     assert left_over(process) == []
     return seconds
 
@@ -234,6 +250,67 @@ def test_ctrl_c_ends_a_run_within_two_seconds(when, jobs, own_data, tmp_path):
         time.sleep(0.5)
         seconds.append(interrupt(process))
     assert min(seconds) < 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_waits_for_another_one_ends_too(number, jobs, data, tmp_path):
+    process = None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", script_environment(tmp_path)["TMPDIR"])
+        with Exclusive().alone():
+            process = start_script(tmp_path, "--base_dir", data, *FAST[:-1], jobs)
+            wait_for("Waiting for process", process, tmp_path)
+            interrupt(process, number)
+    assert not (tmp_path / "results" / "research_results.csv").exists()
+
+
+def test_sigterm_ends_a_run_in_the_middle(data, tmp_path):
+    process = start_script(tmp_path, "--base_dir", data, "--model", "lstm_ae", "--epochs", "500", "--jobs", "2")
+    wait_for("epoch 1/", process, tmp_path)
+    interrupt(process, signal.SIGTERM)
+
+
+def test_a_file_in_the_way_of_the_locks_is_one_line_at_the_start(data, tmp_path):
+    directory = Path(script_environment(tmp_path)["TMPDIR"])
+    (directory / f"mimii-{os.getuid()}").touch()
+    run = run_process(tmp_path, "--base_dir", data, *FAST)
+    assert run.status == 2
+    [line] = run.lines("error:")
+    assert "it is no directory" in line
+    assert not list((tmp_path / "cache").rglob("*.pickle"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux'")
+def test_complete_caches_may_be_read_only(data, tmp_path):
+    options = ["--base_dir", data, *FAST, "--machine_id", "id_00"]
+    assert run_process(tmp_path, *options).status == 0
+    caches = sorted((tmp_path / "cache").iterdir())
+    assert len(caches) == 2
+    shutil.rmtree(tmp_path / "results")
+    for directory in caches:
+        directory.chmod(0o555)
+    try:
+        again = run_process(tmp_path, *options, preexec_fn=without_privileges)
+        other_model = run_process(tmp_path, *options, "--seed", "7", preexec_fn=without_privileges)
+        other_machine = run_process(tmp_path, *options[:-1], "id_02", preexec_fn=without_privileges)
+    finally:
+        for directory in caches:
+            directory.chmod(0o755)
+    assert again.status == 0, again.output
+    assert len(again.rows) == 1
+    for run, directory in ((other_model, "models"), (other_machine, "models")):
+        assert run.status == 2
+        [line] = run.lines("error: cannot write to")
+        assert directory in line
+    caches[0].chmod(0o555)
+    try:
+        run = run_process(tmp_path, *options[:-1], "id_02", preexec_fn=without_privileges)
+    finally:
+        caches[0].chmod(0o755)
+    assert run.status == 2
+    [line] = run.lines("error: cannot write to")
+    assert "the features of 1 machine(s), which it lacks" in line
 
 
 def test_an_interrupted_command_goes_on_where_it_was(data, tmp_path):
@@ -319,8 +396,8 @@ def test_all_models_give_the_same_numbers_whatever_the_jobs_and_the_order(kind, 
         command = [script, "--base_dir", tmp_path / "data", "--epochs", "2", "--jobs", jobs, "--model", *models[::step]]
         subprocess.run([sys.executable, *command], cwd=work, check=True, capture_output=True)
         [table] = (work / "results").glob("*.csv")
-        costs = ["training_time_sec", "inference_time_ms", "throughput_samples_per_sec", "peak_ram_mb", "model_size_mb"]
-        rows = read_rows(table).drop(columns=[*costs, "jobs", "timestamp"])
+        costs = schema.of_group("cost", table="detection" if kind == "autoencoding" else "classification")
+        rows = read_rows(table).drop(columns=[*set(costs) - {"num_parameters"}, "jobs", "timestamp"])
         tables.append(rows.sort_values("run_id", ignore_index=True))
     assert len(tables[0]) > 11
     pd.testing.assert_frame_equal(*tables, check_exact=True)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import SAMPLE_RATE, assert_refused, read_rows, run_here, sound
+from support import SAMPLE_RATE, assert_refused, read_rows, run_here, sound, write_machine
 from test_exp_classification import classify
 
 import make_demo_dataset
@@ -176,7 +176,7 @@ def test_layouts_side_by_side_are_one_clear_line(places, tmp_path):
 def test_a_named_layout_that_is_not_there_is_refused_with_what_is(layout, tmp_path):
     others = {"mimii": DCASE2020, "dcase2020": DCASE2021, "dcase2021": MIMII}
     touch(tmp_path / "data", others[layout])
-    with pytest.raises(UserError, match=r"wav.*found [abc]/"):
+    with pytest.raises(UserError, match=r"1 audio file .*the first is [abc]."):
         find_recordings(tmp_path / "data", layout)
     assert_refused(detect(tmp_path / "work", "--base_dir", tmp_path / "data", *FAST, "--layout", layout), "layout")
 
@@ -185,6 +185,39 @@ def test_a_layout_that_nobody_knows_is_refused(tmp_path):
     touch(tmp_path / "data", MIMII)
     run = detect(tmp_path / "work", "--base_dir", tmp_path / "data", *FAST, "--layout", "dcase1999")
     assert_refused(run, "--layout", *LAYOUTS)
+
+
+def test_the_split_of_folders_is_used_in_a_run(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder, count in (("train/normal", 5), ("test/normal", 3), ("test/abnormal", 2)):
+        for number in range(count):
+            write(tmp_path / "data" / "press" / folder / f"{number:04d}.wav", rng, abnormal="abnormal" in folder)
+    run = detect(tmp_path / "work", "--base_dir", tmp_path / "data", *FAST)
+    [row] = run.table.itertuples()
+    assert (row.machine_type, row.machine_id, row.train_files, row.eval_files) == ("data", "press", 5, 5)
+
+
+def test_machines_without_an_id_have_rows(tmp_path):
+    for number, machine in enumerate(("6dB/fan", "0dB/fan")):
+        write_machine(tmp_path / "data" / machine, seed=number)
+    run = detect(tmp_path / "work", "--base_dir", tmp_path / "data", "--machine_type", "fan", *FAST)
+    assert list(run.table["machine_type"]) == ["fan", "fan"]
+    assert list(run.table["machine_id"]) == ["", ""]
+
+
+@pytest.mark.parametrize("place", ["6dB/fan/all", "6dB/all/id_00"])
+def test_a_machine_with_the_name_of_a_whole_group_is_one_clear_line(place, tmp_path):
+    touch(tmp_path / "data", f"{place}/normal/00000000.wav")
+    run = detect(tmp_path / "work", "--base_dir", tmp_path / "data", *FAST)
+    assert_refused(run, "'all'", "rename", place)
+
+
+def test_parts_of_a_synthetic_and_a_real_data_set_are_not_joined(tmp_path):
+    touch(tmp_path / "data", "a/6dB/fan/id_00/normal/00000000.wav", "b/6dB/fan/id_00/normal/00000001.wav")
+    (tmp_path / "data" / "b" / "README.txt").write_text("SYNTHETIC demo data set")
+    run = detect(tmp_path / "work", "--base_dir", tmp_path / "data", *FAST)
+    assert run.status == 2
+    assert run.lines("error", "synthetic", "real")
 
 
 # --- the same recordings in each layout
@@ -442,3 +475,19 @@ def test_a_challenge_can_be_classified_by_its_labelled_files(partly_labelled, tm
     assert (pool["train_files"], pool["eval_files"]) == (15 - 4, 4)
     scores = [path for path in (run.directory / "results" / "scores").iterdir() if "confusion" not in path.name]
     assert all("unlabelled" not in path.read_text(encoding="utf-8") for path in scores)
+
+
+def test_a_split_of_folders_is_no_challenge(tmp_path):
+    """Only the data sets of the challenges have the challenge's score."""
+    for split, labels in {"train": {"normal": 4}, "test": {"normal": 3, "abnormal": 3}}.items():
+        for label, count in labels.items():
+            folder = tmp_path / "data" / "fan" / split / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                rng = np.random.default_rng([number, len(label), len(split)])
+                samples = sound(rng, seconds=0.5, abnormal=label == "abnormal")
+                soundfile.write(folder / f"{number}.wav", samples, SAMPLE_RATE)
+    run = detect(tmp_path / "work", "--base_dir", tmp_path / "data", "--model", "knn")
+    assert run.status == 0, run.output
+    assert run.table["train_files"].tolist() == [4]
+    assert "DCASE" not in run.out

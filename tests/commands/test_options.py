@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support import SCRIPT, script_environment
 
-from mimii.commands import detection
+from mimii.commands import detection, make_demo_dataset, make_report
 from mimii.commands.running import guarded
 from mimii.errors import UserError
 from mimii.models import DETECTORS
@@ -280,3 +280,36 @@ def test_help_shows_every_option_in_a_group_with_its_default(help_run):
     assert len(headings) >= 5
     for name in DETECTORS:
         assert name in entries["model"]
+
+
+@pytest.mark.parametrize("words", [["--snr", "-6dB"], ["--snr=-6dB"], ["--snr", "min6dB"], ["--snr", "-6_dB"]])
+@pytest.mark.parametrize("command", [detection, make_report, make_demo_dataset])
+def test_an_snr_may_begin_with_a_minus(command, words):
+    base = ["--base_dir", "data"] if command is detection else []
+    assert command.parse_args([*base, *words]).snr == ["min6dB"]
+
+
+def test_a_directory_may_begin_with_a_minus_and_a_digit():
+    """As MIMII's archives unpack by themselves."""
+    assert detection.parse_args(["--base_dir", "-6_dB_fan"]).base_dir == Path("-6_dB_fan")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--base_dri", "data"], "--base_dir"),  # and not that --base_dir is missing
+        (["--base_dir", "data", "--epoch", "3"], "--epochs"),
+        (["--base_dir", "data", "--learning-rate=3"], "--learning_rate"),
+        (["--base_dir", "data", "--model", "dep_ae"], "deep_ae"),
+        (["--base_dir", "data", "--model", "KNN"], "knn"),
+        (["--base_dir", "data", "--scoring", "mahalonobis"], "mahalanobis"),
+        (["--base_dir", "data", "--device", "CPU"], "cpu"),
+        (["--base_dir", "data", "--scope", "typ"], "type"),
+    ],
+)
+def test_the_right_word_is_suggested_for_a_misspelt_one(words, meant, capsys):
+    assert f"(did you mean {meant}?)" in refusal(capsys, *words)
+
+
+def test_nothing_is_suggested_for_a_word_that_is_like_no_other(capsys):
+    assert "did you mean" not in refusal(capsys, "--base_dir", "data", "--model", "xyz")

@@ -38,7 +38,6 @@ def test_help_is_quick():
         ([], "required: COMMAND"),
         (["upload"], "invalid choice: 'upload'"),
         (["extract"], "required: --base_dir"),
-        (["verify", "--base_dir", ".", "--snr", "-6dB"], "argument --snr"),
         (["verify", "--base_dir", ".", "--snr", "12dB"], "invalid choice: '12dB'"),
         (["download", "--base_dir", ".", "--machine_type", "engine"], "invalid choice: 'engine'"),
         (["verify", "--base_dir", ".", "--remove_archives"], "unrecognized arguments: --remove_archives"),
@@ -51,6 +50,11 @@ def test_wrong_options_are_one_line(capsys, options, message):
     assert end.value.code == 2
     assert errors.count("\n") == 1
     assert message in errors
+
+
+def test_an_snr_may_be_written_as_the_archives_are_called():
+    for text in ("-6dB", "-6_dB", "min6dB"):
+        assert prepare_dataset.parse_args(["verify", "--base_dir", ".", "--snr", text, "0dB"]).snr == ["min6dB", "0dB"]
 
 
 # --- 7z.sh ------------------------------------------------------------------------------------------------------

@@ -1,3 +1,6 @@
+import os
+import sys
+
 import numpy as np
 import pytest
 import soundfile
@@ -98,6 +101,53 @@ def test_a_header_that_does_not_know_its_length_is_no_obstacle(announced, tmp_pa
     content[40:44] = announced.to_bytes(4, "little")
     path.write_bytes(content)
     assert np.array_equal(read_channel(path)[0], expected)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize(("riff", "announced"), [(36, 0), (0, 0), (0xFFFFFFFF, 0), (36 + 800, 800)])
+def test_a_file_that_its_recorder_did_not_close_is_named_so(riff, announced, subtype, tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 8000), 16000, subtype=subtype)
+    content = bytearray(path.read_bytes())
+    content[4:8] = riff.to_bytes(4, "little")
+    start = content.index(b"data") + 4
+    content[start : start + 4] = announced.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match="not closed by its recorder"):
+        read_channel(path)
+
+
+@pytest.mark.parametrize("appended", [b"TAG" + bytes(125), bytes(10_000), b"id3 " + bytes(range(256)) * 40])
+def test_what_other_programs_append_is_no_sound(appended, tmp_path):
+    path = tmp_path / "a.wav"
+    stored = np.arange(-500, 500, dtype=np.int16)
+    soundfile.write(path, stored, 16000)
+    path.write_bytes(path.read_bytes() + appended)
+    assert np.array_equal(read_channel(path)[0], stored)
+
+
+@pytest.mark.parametrize("format", ["FLAC", "AIFF", "OGG"])
+def test_other_formats_cut_short_are_refused(format, tmp_path):
+    path = tmp_path / "a.audio"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 50_000), 16000, format=format)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(RecordingError, match=r"cut short|can't be read"):
+        read_channel(path)
+
+
+def test_ogg_is_read(tmp_path):
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, 0.5 * np.sin(np.arange(8000) / 10), 16000)
+    signal, sample_rate = read_channel(path)
+    assert (len(signal), sample_rate) == (8000, 16000)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes on the disk")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(RecordingError, match="pipe"):
+        read_channel(tmp_path / "a.wav")
 
 
 def write_text(path):

@@ -2,14 +2,14 @@
 
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import SOURCE
 
-from mimii.data.layouts import LAYOUTS, PathFacts, parse_machine, snr_name
+from mimii.data.layouts import LAYOUTS, PathFacts, canonical_snr, parse_machine, snr_name
 
 NAMES = st.text(st.characters(categories=["L", "N"], include_characters="_- .,"), min_size=1, max_size=8).filter(
     lambda name: name not in {".", ".."} and "dB" not in name
@@ -29,6 +29,34 @@ def test_any_path_gives_back_what_it_was_made_from(minus, decibels, written, bet
         snr = written.format(sign=sign, decibels=decibels, machine_type=machine_type)
         path = Path("/data", snr, *between, machine_type, machine_id)
         assert parse_machine(path) == (f"{'min' * minus}{decibels}dB", machine_type, machine_id)
+
+
+@pytest.mark.parametrize(
+    ("path", "machine"),
+    [
+        ("fan/6dB/id_00", ("6dB", "fan", "id_00")),
+        ("fan/id_00/-6dB", ("min6dB", "fan", "id_00")),
+        ("6dB/fan", ("6dB", "fan", "")),
+        ("6dB/id_00", ("6dB", "data", "id_00")),
+        ("fan/6dB", ("6dB", "fan", "")),
+        ("-6_dB_fan", ("min6dB", "fan", "")),
+        ("-6_dB_fan/fan", ("min6dB", "fan", "")),
+        ("-6_dB_fan/id_00", ("min6dB", "fan", "id_00")),
+        ("press", ("", "data", "press")),
+    ],
+)
+def test_the_snr_may_stand_anywhere_and_the_id_may_be_missing(path, machine):
+    assert parse_machine(Path("/data") / path) == machine
+
+
+@pytest.mark.parametrize("text", ["min6dB", "-6dB", "-6_dB", "-6 dB", "MIN6DB", "\u22126dB", "minus6dB"])
+def test_an_snr_is_one_however_it_is_written(text):
+    assert canonical_snr(text) == "min6dB"
+
+
+@pytest.mark.parametrize("text", ["quiet", "6_dB_fan", "dB", ""])
+def test_what_is_no_snr_stays(text):
+    assert canonical_snr(text) == text
 
 
 @given(st.lists(NAMES, max_size=5), st.text("/.dB-_6n\n", max_size=30))
@@ -63,9 +91,8 @@ def test_what_a_layout_writes_it_reads_and_no_other_does(
         split if has_split else "",
         domain if layout == "dcase2021" else "",
     )
-    assert path.parent.name in written.folders
     for name, other in LAYOUTS.items():
-        assert other.read(path.parent, path.name) == (facts if name == layout else None)
+        assert other.read(path.parent, PurePosixPath(path.name)) == (facts if name == layout else None)
 
 
 @pytest.mark.parametrize(

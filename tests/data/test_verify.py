@@ -156,6 +156,13 @@ def test_headers(tmp_path, content, fault):
     assert verify.wav_fault(write_wav(tmp_path / "a.wav", **content)) == fault
 
 
+def test_deleted_recordings_are_not_compared(small_mimii, capsys):
+    write_wav(small_mimii / "#recycle" / "6dB" / "fan" / "id_00" / "normal" / "00000000.wav")
+    write_wav(small_mimii / "$RECYCLE.BIN" / "S-1-5" / "6dB" / "pump" / "id_02" / "normal" / "00000000.wav")
+    status, lines, _ = run(capsys, "verify", "--base_dir", small_mimii)
+    assert (status, lines[-1]) == (0, "All 2 machines are as in MIMII, with 13 recordings.")
+
+
 def test_other_files_are_no_wavs(tmp_path):
     assert verify.wav_fault(tmp_path / "absent.wav") == "cannot be read: No such file or directory"
     (tmp_path / "a.wav").write_bytes(b"OggS" + bytes(100))

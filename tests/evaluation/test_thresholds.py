@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mimii.evaluation.thresholds import gamma_threshold
+from mimii.evaluation.thresholds import are_few, gamma_threshold
 
 
 @pytest.mark.parametrize(("shape", "shift"), [(1, 0), (3, -50), (30, 4), (300, 0)])
@@ -25,6 +25,14 @@ def test_the_threshold_goes_with_shift_and_scale():
 @pytest.mark.parametrize("scores", [[3.0], [3.0] * 9, [0.0, 0.0], [-2.5, -2.5, -2.5], [1e8, 1e8 + 1e-3]])
 def test_scores_that_are_all_the_same_are_the_threshold(scores):
     assert gamma_threshold(np.array(scores)) == max(scores)
+
+
+@pytest.mark.parametrize("scores", [[1.0, 2.0], [0.0, 218_815.0, 5.0], [-3.0, -1.0, -2.0, -1.5]])
+def test_of_few_scores_the_highest_is_the_threshold(scores):
+    assert are_few(len(scores))
+    assert gamma_threshold(np.array(scores)) == max(scores)
+    assert not are_few(5)
+    assert gamma_threshold(np.array([*scores, *np.arange(5.0)])) != max(scores)
 
 
 @settings(max_examples=100, deadline=None)

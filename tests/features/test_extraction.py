@@ -90,3 +90,25 @@ def test_on_the_cpu_nothing_is_read_beforehand(paths, monkeypatch):
     monkeypatch.setattr(extraction, "read_channel", lambda *arguments: (read.append(arguments), genuine(*arguments))[1])
     list(extract(chunks_of(paths, 4), 1))
     assert len(read) == len(paths)
+
+
+@pytest.fixture
+def loud_paths(tmp_path):
+    """Recordings of one length, of which those in the middle overflow in float32."""
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / f"{number}.wav" for number in range(4)]
+    for path, factor in zip(paths, (1, 1e21, 1e38, 1e6), strict=True):
+        soundfile.write(path, sound(rng, seconds=0.5) * np.float32(factor), 16000, subtype="FLOAT")
+    return [str(path) for path in paths]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("power", [1.0, 2.0])
+@pytest.mark.parametrize("device", ["none", *DEVICES])
+def test_a_recording_whose_frames_overflow_is_skipped_by_name(loud_paths, device, power):
+    chunk = Chunk(0, 0, loud_paths, FeatureSettings(power=power))
+    found = extract([chunk], 1) if device == "none" else extraction._extract_on_gpu([chunk], 1, device)
+    [(_, results)] = found
+    assert [isinstance(result, extraction.Skipped) for result in results] == [False, True, True, False]
+    assert "overflow" in results[1].reason
+    assert all(np.isfinite(results[number].frames).all() for number in (0, 3))

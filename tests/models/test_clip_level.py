@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from model_support import sounds
 from scipy.stats import multivariate_normal
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
 
+from mimii.evaluation.thresholds import gamma_threshold
 from mimii.features.windows import Features
 from mimii.models import DETECTORS, create_model
 from mimii.models.clip_level import pool_frames
@@ -268,3 +270,16 @@ def test_a_detector_that_needs_two_recordings_can_hold_out_none_of_two(name, cas
     training, *_ = case
     normal = fitted(name, training[:2]).calibrate(windows_of(training[:2]), None, TRAINING)["native", ""]
     assert normal.source == "training"
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("count", [3, 4, 5])
+def test_a_threshold_from_few_recordings_is_of_the_scores_own_size(name, count):
+    """An abnormal recording is above it: three clips once gave a threshold of 218,815, which none reached."""
+    data = sounds()
+    windows = data.train.take(data.train.recording < count)
+    model = create_model(name)
+    model.fit(windows, None, TRAINING)
+    [normal] = model.calibrate(windows, None, TRAINING).values()
+    _, scores = model.score_recordings(data.evaluation)
+    assert gamma_threshold(normal.scores) < np.median(scores[data.is_abnormal])

@@ -49,3 +49,14 @@ def test_whatever_the_vectors_the_distance_is_finite_and_positive(vectors, equal
     assert (distances >= 0).all()
     assert (distances[len(vectors) :].min() > 0).all()
     assert found.distance(found.mean[None]) == pytest.approx([0])
+
+
+@pytest.mark.parametrize("equalise", [False, True])
+def test_two_vectors_do_not_say_that_all_others_lie_on_a_line(equalise):
+    """The distance of a third is that of three in a row, not a thousand times as much."""
+    vectors = np.random.default_rng(3).normal(size=(30, 64))
+    distances = [
+        Gaussian.fit(vectors[[number, number + 1]], equalise=equalise).distance(vectors[[number + 2]])[0]
+        for number in range(28)
+    ]
+    assert np.median(distances) < 64 * 10 * (1000 if equalise else 1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from model_support import AUTOENCODERS, features_of, fitted, sounds, training
+from model_support import AUTOENCODERS, features_of, fitted, sounds, trained, training
 from sklearn.covariance import LedoitWolf
 
 from mimii.data.audio import read_channel
@@ -97,3 +97,19 @@ def test_real_clips_are_scored_by_a_trained_network(real_clips):
     scores = model.score_windows(features.windows(5, np.array([False, False, True])))
     assert scores.shape == (309,)
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("name", ["simple_ae", "idnn"])
+def test_each_scoring_is_charged_for_what_it_needs(name):
+    model, history = fitted(name)
+    detector = trained(name)
+    residuals = 64 + 64 * 64  # float64
+    sizes = {way: detector.size(way) for way in scoring_ways(name)}
+    assert sizes["mahalanobis", ""] - sizes["mse", "mean"] > 8 * residuals
+    assert 4 * model.num_parameters < sizes["mse", "mean"] < 4 * model.num_parameters + 20_000
+    assert history.residuals_time_sec > 0
+    assert trained("knn").size(("native", "")) < 20_000 < trained("simple_classifier").size()
+
+
+def test_a_model_without_residuals_takes_no_time_for_them():
+    assert fitted("knn")[1].residuals_time_sec == fitted("simple_classifier")[1].residuals_time_sec == 0

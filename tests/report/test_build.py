@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from report_support import Page, make, save, write_classification, write_results
 
@@ -121,6 +122,56 @@ def test_bad_input_ends_with_one_line(tmp_path, capsys, case):
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def without_metrics(rows):
+    return rows.assign(auc=np.nan, pr_auc=np.nan, pauc=np.nan, threshold=0.5, threshold_from="held_out")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("label", ["normal", "unlabelled"])
+def test_results_without_metrics_make_a_report_of_their_thresholds(tmp_path, label, capsys):
+    rows = without_metrics(write_results(tmp_path, types=("fan",)))
+    save(rows, tmp_path / "research_results.csv")
+    for path in (tmp_path / "scores").iterdir():
+        save(pd.read_csv(path).assign(label=label), path)
+    assert make("--result_dir", tmp_path) == 0
+    page = Page(tmp_path / "report" / "index.html")
+    assert "6 of 6 rows of anomaly detection have no metrics" in page.text
+    assert "Thresholds of machines without metrics" in page.text
+    assert "kept no scores" not in page.text
+    assert not re.search(r"\bnan\b", page.text)
+    table = pd.read_csv(tmp_path / "report" / "tables" / "thresholds.csv")
+    assert len(table) == 6
+    scores = pd.read_csv(next((tmp_path / "scores").glob(f"*{rows['run_id'].iloc[0]}.csv")))
+    assert table["above"].iloc[0] == (scores["score"] > 0.5).sum()
+    assert capsys.readouterr().err == ""
+
+
+def test_machines_with_and_without_metrics_stand_side_by_side(tmp_path):
+    rows = write_results(tmp_path, types=("fan", "pump"))
+    is_pump = rows["machine_type"] == "pump"
+    save(pd.concat([rows[~is_pump], without_metrics(rows[is_pump])]), tmp_path / "research_results.csv")
+    assert make("--result_dir", tmp_path) == 0
+    text = Page(tmp_path / "report" / "index.html").text
+    assert "6 of 12 rows of anomaly detection have no metrics" in text
+    assert "AUC by machine type" in text
+    assert "Thresholds of machines without metrics" in text
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_of_any_kind_are_shown(tmp_path, capfd):
+    """Of machines, in the page, the tables and the figures."""
+    types = ("$x", r"$a$ %b& #{c}\d^e~f", "ファン🚀", "NA", "_x_", "<b>")
+    write_results(tmp_path, types=types, ids=("001", "all"), files=False)
+    assert make("--result_dir", tmp_path) == 0
+    assert capfd.readouterr().err == ""
+    page = Page(tmp_path / "report" / "index.html")
+    assert all(name in page.text for name in types)
+    assert "12 (" in page.text
+    table = pd.read_csv(tmp_path / "report" / "tables" / "machines_auc.csv", dtype=str, keep_default_na=False)
+    assert set(table["machine_type"]) == set(types)
+    assert set(table["machine_id"]) == {"001", "all"}
 
 
 def test_models_snr_and_metric_choose(tmp_path):

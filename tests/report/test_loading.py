@@ -8,24 +8,47 @@ from mimii.data.machines import MACHINE
 from mimii.report import loading
 from mimii.report.rows import machines_only
 
+EARLIER, LATER = "2025-12-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"
 
-def test_the_latest_row_of_a_run_counts(tmp_path):
+
+@pytest.mark.parametrize("time", [EARLIER, LATER])
+def test_the_last_row_of_a_run_counts_though_the_clock_was_set_back(time, tmp_path):
     rows = write_results(tmp_path)
-    again = rows.iloc[:1].assign(auc=0.123, timestamp="2026-02-01T00:00:00+00:00")
-    save(pd.concat([again, rows]), tmp_path / "research_results.csv")
+    again = rows.iloc[:1].assign(auc=0.123, timestamp=time)
+    save(pd.concat([rows, again]), tmp_path / "research_results.csv")
     detection = loading.load(tmp_path).detection
     assert len(detection) == len(rows)
     assert detection.set_index("run_id").loc[rows["run_id"][0], "auc"] == 0.123
 
 
-def test_a_run_on_other_recordings_replaces_the_older_one(tmp_path):
+@pytest.mark.parametrize("name", ["a.csv", "research_results_2.csv"])
+def test_of_several_files_that_with_the_latest_row_counts(name, tmp_path):
     rows = write_results(tmp_path)
-    again = rows.iloc[:1].assign(auc=0.123, run_id="new", timestamp="2026-02-01T00:00:00+00:00")
-    save(pd.concat([again, rows]), tmp_path / "research_results.csv")
+    for auc, time in ((0.123, LATER), (0.456, EARLIER)):
+        save(rows.iloc[:1].assign(auc=auc, timestamp=time), tmp_path / name)
+        detection = loading.load(tmp_path).detection
+        assert len(detection) == len(rows)
+        assert (detection.set_index("run_id").loc[rows["run_id"][0], "auc"] == auc) == (time == LATER)
+
+
+@pytest.mark.parametrize("time", [EARLIER, LATER])
+def test_a_run_on_other_recordings_replaces_the_older_one(time, tmp_path):
+    rows = write_results(tmp_path)
+    again = rows.iloc[:1].assign(auc=0.123, run_id="new", timestamp=time)
+    save(pd.concat([rows, again]), tmp_path / "research_results.csv")
     results = loading.load(tmp_path)
     assert len(results.detection) == len(rows)
     assert "new" in set(results.detection["run_id"])
     assert "1 older rows" in " ".join(results.notes)
+
+
+@pytest.mark.parametrize("synthetic", ["yes", "no", ""])
+def test_rows_say_whether_their_recordings_are_synthetic_wherever_these_are_now(synthetic, tmp_path):
+    rows = write_results(tmp_path, data="gone")
+    save(rows.assign(synthetic=synthetic), tmp_path / "research_results.csv")
+    results = loading.load(tmp_path)
+    assert results.is_synthetic == (synthetic == "yes")
+    assert ("whether they are synthetic can't be told" in " ".join(results.notes)) == (synthetic == "")
 
 
 @pytest.mark.parametrize("name", ["NA", "null", "nan", "None", "001", "1e3", "All", "all_2", "-"])

@@ -9,7 +9,7 @@ import pytest
 from report_support import write_results
 
 from mimii.report import detection_tables, loading
-from mimii.report.table import best_marks
+from mimii.report.table import Table, best_marks, no_marks
 
 LATEX = next(filter(None, map(shutil.which, ("pdflatex", "tectonic"))), None)
 
@@ -54,3 +54,33 @@ def test_the_tables_compile(made, tmp_path):
         assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in done.stdout
     assert (tmp_path / "all.pdf").stat().st_size > 10_000
+
+
+def odd_table():
+    name = r"$a$_%b& #{c}\d^e~f|g<h>"
+    texts = pd.DataFrame({name: ["1"], "x": ["*2*"]}, index=pd.Index([name], name=name))
+    values = pd.DataFrame({name: [1.0], "x": [2.0]}, index=texts.index)
+    return Table("odd", "odd", f"Caption of {name}.", texts, values, no_marks(texts), values.reset_index(drop=True))
+
+
+def test_latex_shows_every_character_of_a_name():
+    latex = odd_table().to_latex()
+    escaped = (
+        r"\$a\$\_\%b\& \#\{c\}\textbackslash{}d\textasciicircum{}e\textasciitilde{}f\textbar{}g"
+        r"\textless{}h\textgreater{}"
+    )
+    assert latex.count(escaped) == 4  # caption, two headings, the row
+
+
+def test_markdown_shows_every_character_of_a_name():
+    lines = odd_table().to_markdown().splitlines()
+    assert all(line.replace(r"\|", "").count("|") == 4 for line in lines[:3])
+    assert r"\$a\$\_%b& #{c}\\d^e\~f\|g\<h>" in lines[2]
+    assert r"\*2\*" in lines[2]
+
+
+def test_a_table_with_other_letters_names_what_compiles_it():
+    table = odd_table()
+    table.texts.index = pd.Index(["ファン"], name="Machine")
+    assert "LuaLaTeX" in table.to_latex().splitlines()[0]
+    assert "LuaLaTeX" not in odd_table().to_latex()

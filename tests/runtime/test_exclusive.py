@@ -2,12 +2,17 @@
 
 import getpass
 import multiprocessing
+import os
+import signal
+import sys
 import tempfile
 import time
 
 import pytest
 
-from mimii.runtime.exclusive import Exclusive
+from mimii.errors import UserError
+from mimii.runtime import locks
+from mimii.runtime.exclusive import Exclusive, shared_directory
 
 LONG = 60  # [s] until a test that hangs is given up
 SHORT = 0.5  # [s] in which something that must not happen could happen
@@ -126,6 +131,104 @@ def test_a_task_that_is_killed_holds_up_nobody(start):
     process.join(LONG)
     _, working, _ = start(work)
     assert working.wait(LONG)
+
+
+@pytest.fixture
+def impatient(tmp_path, monkeypatch):
+    """An `Exclusive` here that soon waits no longer."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(locks, "SAY_AFTER", 0.1)
+    monkeypatch.setattr(locks, "LONGEST_WAIT", 0.3)
+    monkeypatch.setattr(Exclusive, "_given_up", set())
+    return Exclusive()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process is stopped there")
+def test_a_stopped_process_that_works_is_waited_for_once_and_not_for_ever(start, impatient, log_lines):
+    process, working, leave = start(work_in_steps)
+    assert working.wait(LONG)
+    os.kill(process.pid, signal.SIGSTOP)
+    for _ in range(3):
+        with impatient.alone():
+            pass
+        assert not impatient.was_alone
+    waiting, warning = log_lines
+    assert waiting.startswith(f"INFO Waiting for process {process.pid} ")
+    assert warning.startswith("WARNING ")
+    assert f"process {process.pid} " in warning
+    with impatient.working():
+        pass
+    os.kill(process.pid, signal.SIGCONT)
+    leave.set()
+    process.join(LONG)
+    with impatient.alone():
+        pass
+    assert impatient.was_alone
+    assert len(log_lines) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process is stopped there")
+def test_a_stopped_process_that_measures_is_waited_for_once_and_not_for_ever(start, impatient, log_lines):
+    process, measuring, leave = start(measure)
+    assert measuring.wait(LONG)
+    os.kill(process.pid, signal.SIGSTOP)
+    with impatient.working():
+        impatient._last -= 1000
+        impatient.after_step()
+    with impatient.alone():
+        pass
+    assert not impatient.was_alone
+    waiting, warning = log_lines
+    assert waiting.startswith(f"INFO Waiting for process {process.pid} ")
+    assert f"process {process.pid} " in warning
+    os.kill(process.pid, signal.SIGCONT)
+    leave.set()
+    process.join(LONG)
+    with impatient.alone():
+        pass
+    assert impatient.was_alone
+
+
+def test_who_measured_while_another_began_to_work_was_not_alone(impatient):
+    with impatient.alone():
+        other = Exclusive()
+        other._begin()
+    assert not impatient.was_alone
+    other._pause()
+
+
+@pytest.mark.parametrize("context", ["working", "alone"])
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit(143)])
+def test_an_exit_while_it_waits_for_another_is_the_one_that_comes_out(context, end, impatient, monkeypatch):
+    def sleep(_):
+        raise end
+
+    monkeypatch.setattr(locks.time, "sleep", sleep)
+    holding, waiting = (impatient.alone, "working") if context == "working" else (impatient.working, "alone")
+    with holding(), pytest.raises((KeyboardInterrupt, SystemExit)) as raised, getattr(Exclusive(), waiting)():
+        raise AssertionError("it does not wait")
+    assert raised.type is (end if isinstance(end, type) else type(end))
+
+
+def test_a_file_in_the_way_of_the_directory_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    directory = shared_directory()
+    directory.rmdir()
+    directory.touch()
+    with pytest.raises(UserError, match=f"cannot use {directory} .it is no directory.: remove it, or .* TMPDIR"):
+        shared_directory()
+    directory.unlink()
+    directory.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="it is no directory"):
+        shared_directory()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_directory_of_another_user_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    os.chown(shared_directory(), 12345, 12345)
+    with pytest.raises(UserError, match="belongs to another user"):
+        shared_directory()
 
 
 def test_after_a_step_it_tells_how_long_the_others_took(tmp_path, monkeypatch):

@@ -4,9 +4,13 @@ import subprocess
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from mimii.errors import StorageError, UserError
-from mimii.storage.results import ResultsTable, save_csv
+from mimii.runtime import locks
+from mimii.storage import growing
+from mimii.storage.growing import GrowingTable
+from mimii.storage.results import ResultsTable, read_table, save_csv
 
 COLUMNS = ["model", "snr", "machine_id", "auc", "run_id"]
 
@@ -203,11 +207,11 @@ def test_a_table_that_is_damaged_while_it_is_in_use_is_left_alone(path, log_line
 
 @pytest.fixture
 def held(path):
-    """The table with a row, held so that no other file can take its place, as where another program holds it."""
+    """The table with a row, held so that nothing can be written to it, as where another program holds it."""
     table = ResultsTable(path, COLUMNS)
     table.append([row(0)])
-    mount = ["mount", "--bind", path, path]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
+    mounts = [["mount", "--bind", path, path], ["mount", "-o", "remount,ro,bind", path]]
+    if any(subprocess.run(mount, capture_output=True, check=False).returncode for mount in mounts):
         pytest.skip("nothing can be mounted here")
     yield table
     subprocess.run(["umount", path], check=True)
@@ -241,6 +245,121 @@ def test_a_run_that_has_a_row_gets_no_second_one_unless_it_was_done_again(path):
     second.append([row(0, auc=0.4)], again=True)
     assert read(path)[-1][-2:] == ["0.4", "run0"]
     assert len(read(path)) == 5
+
+
+def test_the_last_row_of_a_run_counts_in_the_order_of_the_file(path):
+    table = ResultsTable(path, COLUMNS)
+    table.append([row("a", auc=1), row("b", auc=2)])
+    table.append([row("a", auc=3), row("c", auc=4)], again=True)
+    assert table.latest(["runa", "runb", "none", "runa"])["auc"].tolist() == [2, 3]
+    assert ResultsTable(path, COLUMNS).latest(["runc", "runa"])["run_id"].tolist() == ["runa", "runc"]
+    assert table.latest([]).empty
+
+
+def test_what_another_process_appends_is_found_without_reading_the_rest_again(path, monkeypatch):
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(number) for number in range(1000)])
+    read_bytes = []
+    records = growing._records
+    monkeypatch.setattr(
+        growing, "_records", lambda content, begin: read_bytes.append(content) or records(content, begin)
+    )
+    ResultsTable(path, COLUMNS).append([row("other", machine_id='of "two"\nlines')])
+    read_bytes.clear()
+    assert "runother" in table.run_ids()
+    table.append([row("mine")])
+    assert sum(map(len, read_bytes)) < 200
+    assert table.latest(["runother", "runmine"])["machine_id"].tolist() == ['of "two"\nlines', "id_00"]
+    read_bytes.clear()
+    assert len(table.run_ids()) == 1002
+    assert read_bytes == []
+
+
+def edit(path):
+    path.write_text(path.read_text().replace("run1", "runX"))
+
+
+def replace_file(path):
+    other = path.with_name("other.csv")
+    other.write_text(path.read_text().replace("run1", "runX") + "ae,,id_00,0.5,run9\n")
+    other.replace(path)
+
+
+def edit_and_append(path):
+    path.write_text(path.read_text().replace("run1", "runX") + "ae,,id_00,0.5,run9\n")
+
+
+@pytest.mark.parametrize("change", [edit, replace_file, edit_and_append])
+def test_a_table_that_somebody_edits_is_read_anew(change, path):
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(0), row(1)])
+    assert table.run_ids() == {"run0", "run1"}
+    change(path)
+    assert {"run0", "runX"} <= table.run_ids() <= {"run0", "runX", "run9"}
+    table.append([row(1), row(2)])
+    assert {"runX", "run1", "run2"} <= {line[-1] for line in read(path)}
+
+
+def test_a_table_that_is_removed_begins_anew(path):
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(0)])
+    path.unlink()
+    assert table.run_ids() == set()
+    table.append([row(0)])
+    assert read(path) == [COLUMNS, ["ae", "", "id_00", "0.5", "run0"]]
+
+
+class Killed(BaseException):
+    """Nothing of the process runs any more; a test can't kill itself."""
+
+
+@pytest.mark.parametrize("written", [0, 1, 30, 47, 10_000])
+@pytest.mark.parametrize("count", [0, 2])
+def test_rows_whose_process_is_killed_while_it_appends_them_are_completed(written, count, path, monkeypatch):
+    if count:
+        ResultsTable(path, COLUMNS).append([row(number) for number in range(count)])
+    table = ResultsTable(path, COLUMNS)
+
+    def killed(self, content):
+        with open(self.path, "ab") as file:
+            file.write(content[:written])
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GrowingTable, "_write", killed)
+        patch.setattr(type(path), "unlink", lambda *_, **__: None)  # a dead process removes nothing
+        with pytest.raises(Killed):
+            table.append([row("a"), row("b")])
+    runs = [f"run{number}" for number in range(count)] + ["runa", "runb"]
+    if written:
+        assert list(read_table(path)["run_id"]) == runs  # the report does not write, and sees all of it
+    again = ResultsTable(path, COLUMNS)
+    again.append([row("b"), row("c")])
+    assert [line[-1] for line in read(path)] == ["run_id", *runs, "runc"]
+    assert sorted(item.name for item in path.parent.iterdir()) == [".table.csv.lock", "table.csv"]
+
+
+def test_a_journal_of_another_content_is_not_believed(path, log_lines):
+    ResultsTable(path, COLUMNS).append([row(0)])
+    content = path.read_bytes()
+    for journal in (b"", b"no json\nae", b'{"size": 3}\nother', b'{"size": 99999}\nae,,id_00,0.5,run1\n', b"[1]\nae"):
+        path.with_name(".table.csv.journal").write_bytes(journal)
+        assert read_table(path)["run_id"].tolist() == ["run0"]
+        assert ResultsTable(path, COLUMNS).run_ids() == {"run0"}
+        assert path.read_bytes() == content
+    assert log_lines == []
+
+
+def test_a_stopped_process_that_holds_the_table_is_not_waited_for_for_ever(path, monkeypatch, log_lines):
+    monkeypatch.setattr(locks, "LONGEST_WAIT", 0.1)
+    table = ResultsTable(path, COLUMNS)
+    table.append([row(0)])
+    with FileLock(path.with_name(".table.csv.lock")):
+        table.append([row(1)])
+    assert table.path.name == "table_2.csv"
+    assert [line[-1] for line in read(table.path)] == ["run_id", "run1"]
+    [line] = log_lines
+    assert "another process holds it" in line
 
 
 def test_a_saved_table_is_plain_csv(tmp_path):

@@ -59,7 +59,7 @@ def make_table(*machines):
             rows += [(*place, "/".join(place)) for place in places]
     table = pd.DataFrame(rows, columns=[*MACHINE, "label", "name", "path"])
     table = table.sort_values([*MACHINE, "label", "name"], ignore_index=True)
-    return table.assign(given_split="", domain="", size=1, mtime=1)
+    return table.assign(given_split="", domain="", size=1, mtime=1, digest="")
 
 
 @st.composite

@@ -2,7 +2,6 @@ import os
 import signal
 import sys
 
-import pandas as pd
 import pytest
 import torch
 from support import read_rows, write_machine
@@ -133,7 +132,7 @@ def test_synthetic_machines_beside_real_ones_are_refused(tmp_path):
     ("run", "message"),
     [
         ({"models": ()}, "no model is chosen"),
-        ({"models": ("super_ae",)}, "unknown model super_ae; there are simple_ae"),
+        ({"models": ("super_ae",)}, r"unknown model super_ae \(did you mean .*\?\); there are simple_ae"),
         ({"models": ("simple_classifier",)}, "unknown model simple_classifier"),
     ],
 )
@@ -160,10 +159,24 @@ def test_caches_of_other_versions_are_named_and_made_again(tmp_path, log_lines):
         assert len(list((tmp_path / directory).glob(f"*.v{CACHE_VERSION}.*"))) == 1
 
 
-def test_the_latest_row_of_a_run_counts(tmp_path):
-    class Table:
-        def read(self):
-            rows = [("a", 1), ("b", 2), ("a", 3), ("c", 4)]
-            return pd.DataFrame(rows, columns=["run_id", "auc"])
+@pytest.mark.parametrize(("jobs", "machines", "expected"), [(4, 1, 1), (2, 3, 2), (1, 2, 1)])
+def test_jobs_in_a_row_are_those_that_ran_beside_it(jobs, machines, expected, tmp_path, monkeypatch):
+    for number in range(machines):
+        write_machine(tmp_path / "data" / "6dB" / "fan" / f"id_0{number}", normal=3, abnormal=1, seconds=0.3)
+    asked = []
 
-    assert engine._latest(Table(), ["a", "b"])["auc"].tolist() == [2, 3]
+    def in_parallel_here(function, tasks, jobs, *_, **__):
+        asked.append(jobs)
+        yield from map(function, tasks)
+
+    monkeypatch.setattr(engine, "in_parallel", in_parallel_here)
+    rows = experiment.run(settings_for(tmp_path, models=("knn",), jobs=jobs)).rows
+    assert asked == [expected]
+    assert set(rows["jobs"]) == {expected}
+    assert set(rows["synthetic"]) == {"no"}
+
+
+def test_a_row_says_that_its_recordings_are_synthetic(tmp_path):
+    write_machine(tmp_path / "data" / "6dB" / "fan" / "id_00", normal=3, abnormal=1, seconds=0.3)
+    (tmp_path / "data" / "README.txt").write_text("SYNTHETIC data\n", encoding="utf-8")
+    assert set(experiment.run(settings_for(tmp_path, models=("knn",), jobs=1)).rows["synthetic"]) == {"yes"}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mimii.commands import options
 from mimii.commands.running import experiment_log, guarded
 from mimii.errors import UserError
+from mimii.runtime.spelling import did_you_mean
 from mimii.settings import DataSettings, DetectionSettings, FeatureSettings, RunSettings, TrainingSettings
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def read_config(path: Path) -> dict[str, Any]:
         if key in FIXED and value != FIXED[key]:
             raise UserError(f"{path}: {key} is {value}, but the baseline is defined with {FIXED[key]}")
         if key not in FIXED and key not in KEYS and key not in IGNORED:
-            raise UserError(f"{path}: unknown key {key}; there are {', '.join([*KEYS, *FIXED, *IGNORED])}")
+            known = [*KEYS, *FIXED, *IGNORED]
+            raise UserError(f"{path}: unknown key {key}{did_you_mean(key, known)}; there are {', '.join(known)}")
     config = {}
     for key, (_, parse, _) in KEYS.items():
         if key not in flat:

@@ -1,8 +1,10 @@
 """What a user sees while an experiment runs: bars on a terminal, plain lines elsewhere, and always a log file."""
 
 import logging
+import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +15,8 @@ from mimii.errors import UserError
 from mimii.runtime.logs import SubjectFilter
 
 _EPOCH_LINE_EVERY = 30.0  # [s], where the output is no terminal
+_LIBRARIES = "py.warnings"  # the logger that Python gives the warnings of libraries to
+_NEVER = logging.CRITICAL + 1  # the level of a handler that has nothing more to show
 
 
 class Console(logging.Handler):
@@ -28,15 +32,28 @@ class Console(logging.Handler):
         self._tasks: tqdm | None = None
         self._epochs: tqdm | None = None
         self._last_line = time.monotonic()
+        self._warnings: set[str] = set()  # that were shown
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show a record."""
+        """Show a record; a terminal that is gone does not end the run, whose log file has all of it."""
+        try:
+            self._show(record)
+        except BrokenPipeError:
+            raise  # as in `... 2>&1 | head`: nobody wants the rest
+        except OSError:
+            self.setLevel(_NEVER)
+
+    def _show(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
         if hasattr(record, "epoch"):
             self._show_epoch(record, message)
             return
         if hasattr(record, "task_ended") and self._tasks is not None:
             self._tasks.update()
+        if record.levelno == logging.WARNING:
+            if message in self._warnings:  # each model may find the same fault in a recording
+                return
+            self._warnings.add(message)
         if record.levelno >= logging.WARNING:
             message = f"{record.levelname.lower()}: {message}"
         tqdm.write(message, file=sys.stderr)
@@ -73,7 +90,8 @@ class Console(logging.Handler):
         """Remove the bars from the terminal."""
         for bar in (self._epochs, self._tasks):
             if bar is not None:
-                bar.close()
+                with suppress(OSError):  # the terminal is gone
+                    bar.close()
         self._tasks = self._epochs = None
 
 
@@ -83,8 +101,32 @@ class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         """Stop writing."""
         logger = logging.getLogger("mimii")
-        logger.removeHandler(self)
+        for source in (logger, logging.getLogger(_LIBRARIES)):
+            source.removeHandler(self)
         logger.warning("The log %s can't be written any more (%s).", self.baseFilename, sys.exc_info()[1])
+
+
+@contextmanager
+def _warnings_in(file: logging.Handler) -> Iterator[None]:
+    """Keep the warnings of libraries for the log file: a user can do nothing about them.
+
+    Those of worker processes can't get there and are ignored, unless the user has chosen otherwise.
+    """
+    library = logging.getLogger(_LIBRARIES)
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # workers read it when they start
+    with warnings.catch_warnings():
+        logging.captureWarnings(True)
+        library.propagate = False
+        library.addHandler(file)
+        try:
+            yield
+        finally:
+            library.removeHandler(file)
+            library.propagate = True
+            logging.captureWarnings(False)
+            if before is None:
+                os.environ.pop("PYTHONWARNINGS", None)
 
 
 @contextmanager
@@ -114,8 +156,9 @@ def logging_to(path: Path) -> Iterator[None]:
     logger.propagate = False
     logger.handlers = [console, file]
     try:
-        logger.debug("%s", " ".join(sys.argv))
-        yield
+        with _warnings_in(file):
+            logger.debug("%s", " ".join(sys.argv))
+            yield
     except UserError as error:
         logger.debug("%s", error)
         raise

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mimii.commands.options import Parser, natural, positive_int, seed_int
 from mimii.commands.running import guarded
-from mimii.data.layouts import LAYOUTS
+from mimii.data.layouts import LAYOUTS, canonical_snr
 from mimii.data.mimii import CHANNELS, MACHINE_TYPES, SNRS
 
 
@@ -33,6 +33,7 @@ def build_parser() -> Parser:
     add("--seed", type=seed_int, default=42, help="same seed, same recordings")
     add(
         "--snr",
+        type=canonical_snr,
         nargs="+",
         choices=list(SNRS),
         metavar="SNR",
@@ -65,6 +66,17 @@ def build_parser() -> Parser:
     return parser
 
 
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; a wrong one ends the process."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.normal + args.abnormal == 0:
+        parser.error("--normal and --abnormal are both 0: there is nothing to make")
+    if not LAYOUTS[args.layout].has_snr and len(args.snr or []) > 1:
+        parser.error(f"--layout {args.layout} can't tell several SNR apart: make a data set for each")
+    return args
+
+
 def run(args: argparse.Namespace) -> int:
     """Make what is missing of the data set; returns the exit status."""
     # imported here, so that --help is quick
@@ -73,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     from mimii.data.demo import DemoSettings, make_dataset
 
     settings = DemoSettings(
-        snr=tuple(snr for snr in SNRS if snr in (args.snr or ["6dB"])),
+        snr=tuple(name for name in SNRS if name in (args.snr or ["6dB"])),
         machine_type=tuple(name for name in MACHINE_TYPES if name in (args.machine_type or MACHINE_TYPES)),
         **{name: getattr(args, name) for name in ("layout", "normal", "abnormal", "channels", "seed")},
     )
@@ -89,10 +101,4 @@ def run(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if args.normal + args.abnormal == 0:
-        parser.error("--normal and --abnormal are both 0: there is nothing to make")
-    if not LAYOUTS[args.layout].has_snr and len(args.snr or []) > 1:
-        parser.error(f"--layout {args.layout} can't tell several SNR apart: make a data set for each")
-    return guarded(lambda: run(args))
+    return guarded(lambda: run(parse_args(argv)))

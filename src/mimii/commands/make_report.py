@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mimii.commands import options
 from mimii.commands.running import guarded
+from mimii.data.layouts import canonical_snr
 from mimii.storage.schema import RANKINGS
 
 
@@ -32,7 +33,7 @@ def build_parser() -> options.Parser:
     )
     parser.add_argument("--metric", choices=RANKINGS, default=RANKINGS[0], help="what detectors are ranked by")
     parser.add_argument("--models", nargs="+", metavar="MODEL", help="only these")
-    parser.add_argument("--snr", nargs="+", metavar="SNR", help="only these, of 6dB, 0dB, min6dB")
+    parser.add_argument("--snr", type=canonical_snr, nargs="+", metavar="SNR", help="only these, of 6dB, 0dB, min6dB")
     parser.add_argument(
         "--model_dir",
         type=Path,

@@ -2,12 +2,14 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mimii.data.layouts import LAYOUTS
+from mimii.data.layouts import LAYOUTS, canonical_snr
 from mimii.data.mimii import MACHINE_TYPES, SNRS
 from mimii.models import REGISTRY
+from mimii.runtime.spelling import did_you_mean
 from mimii.settings import (
     DEVICES,
     DISTANCES,
@@ -38,10 +40,30 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Shows each option's default, and answers a wrong one with a single line."""
+    """Shows each option's default, and answers a wrong one with a single line that suggests the right one."""
 
     def __init__(self, **kwargs):
         super().__init__(formatter_class=_HelpFormatter, allow_abbrev=False, **kwargs)
+        # a word such as -6dB or -6_dB_fan is a value; argparse takes only plain negative numbers for one
+        self._negative_number_matcher = re.compile(r"-\d")
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Refuse options that do not exist before anything else: a misspelt one seems to be missing otherwise."""
+        words = list(sys.argv[1:] if args is None else args)
+        if self._subparsers is None:  # else the subcommand's parser knows its options
+            options = [word.partition("=")[0] for word in words[: words.index("--") if "--" in words else None]]
+            known = self._option_string_actions
+            if unknown := [name for name in options if name.startswith("--") and name not in known]:
+                self.error(f"unrecognized arguments: {' '.join(unknown)}{did_you_mean(unknown[0], known)}")
+        return super().parse_known_args(words, namespace)
+
+    def _check_value(self, action, value):
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            suggestion = did_you_mean(str(value), choices)
+            raise argparse.ArgumentError(
+                action, f"invalid choice: {value!r}{suggestion}; choose from {', '.join(choices)}"
+            )
 
     def error(self, message: str):
         """One line instead of the usage of thirty options."""
@@ -85,7 +107,13 @@ def add_data_options(parser: Parser) -> None:
     group.add_argument(
         "--layout", choices=["auto", *LAYOUTS], default="auto", help="how the data set is laid out; auto recognises it"
     )
-    group.add_argument("--snr", nargs="+", metavar="SNR", help=f"only these, such as {', '.join(SNRS)}")
+    group.add_argument(
+        "--snr",
+        type=canonical_snr,
+        nargs="+",
+        metavar="SNR",
+        help=f"only these, such as {', '.join(SNRS)}; -6dB is min6dB",
+    )
     group.add_argument(
         "--machine_type", nargs="+", metavar="TYPE", help=f"only these, such as {', '.join(MACHINE_TYPES)}"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mimii.commands.options import Parser
 from mimii.commands.running import guarded
+from mimii.data.layouts import canonical_snr
 from mimii.data.mimii import MACHINE_TYPES, RECORD_URL, SNRS, archives
 
 
@@ -36,9 +37,17 @@ def _add_command(commands: "argparse._SubParsersAction[Parser]", name: str, summ
     parser.add_argument(
         "--base_dir", type=Path, required=True, default=argparse.SUPPRESS, help="where MIMII is, or is to be"
     )
-    for option, metavar, choices in (("snr", "SNR", list(SNRS)), ("machine_type", "TYPE", list(MACHINE_TYPES))):
+    for option, metavar, spelling, choices in (
+        ("snr", "SNR", canonical_snr, list(SNRS)),
+        ("machine_type", "TYPE", str, list(MACHINE_TYPES)),
+    ):
         parser.add_argument(
-            f"--{option}", nargs="+", choices=choices, metavar=metavar, help=f"only these, of {', '.join(choices)}"
+            f"--{option}",
+            type=spelling,
+            nargs="+",
+            choices=choices,
+            metavar=metavar,
+            help=f"only these, of {', '.join(choices)}",
         )
     return parser
 

@@ -10,21 +10,31 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from mimii.commands.streams import prepare_streams
 from mimii.errors import UserError
 
 log = logging.getLogger(__name__)
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: the blocks that end the workers run, and nothing handles it."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise _Terminated
+
+
 def guarded(command: Callable[[], int]) -> int:
-    """Run a command; what a user can correct, and Ctrl-C, end it with one line.
+    """Run a command; what a user can correct, Ctrl-C and SIGTERM end it with one line.
 
     Returns
     -------
     int
-        Exit status: the command's, 2 for what a user can correct, 130 for Ctrl-C, 141 where nobody reads the output.
+        Exit status: the command's, 2 for what a user can correct, 130 for Ctrl-C, 143 for SIGTERM, 141 where nobody
+        reads the output.
     """
-    # Slurm and docker end a process like this; the exit runs the blocks that end the workers
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    prepare_streams()
+    signal.signal(signal.SIGTERM, _terminate)  # Slurm and docker end a process like this
     try:
         status = command()
         sys.stdout.flush()
@@ -35,9 +45,10 @@ def guarded(command: Callable[[], int]) -> int:
     except UserError as error:
         print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\nInterrupted. What is done is kept; give the same command again to go on.", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        how, status = ("Terminated", 143) if isinstance(error, _Terminated) else ("\nInterrupted", 130)
+        print(f"{how}. What is done is kept; give the same command again to go on.", file=sys.stderr)
+        return status
 
 
 @contextmanager

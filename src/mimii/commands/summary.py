@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from mimii.data.machines import ALL
+from mimii.data.machines import ALL, MACHINE
 from mimii.data.recordings import is_synthetic
 from mimii.models import REGISTRY
 from mimii.storage import schema
@@ -41,8 +41,9 @@ class Summary:
         lines = []
         for key, group in sorted(wanted.groupby(by, sort=False), key=lambda item: order[str(item[0][0])]):
             means = {heading: _show(column, group[column].mean()) for column, heading in self.columns.items()}
-            scores = {heading: f"{score(group):.3f}" for heading, score in self.scores.items()}
-            lines.append({**dict(zip(by, key, strict=True)), self.unit: len(group), **scores, **means})
+            scores = {heading: schema.number(score(group)) for heading, score in self.scores.items()}
+            count = len(group.drop_duplicates(MACHINE))  # each has a row for every seed
+            lines.append({**dict(zip(by, key, strict=True)), self.unit: count, **scores, **means})
         return ruled(pd.DataFrame(lines).to_string(index=False))
 
 

@@ -8,22 +8,24 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from mimii.data.wav import PCM, HeaderError, WavHeader, read_header
+from mimii.data.wav import PCM, HeaderError, WavHeader, open_recording, read_header, unfinished
+from mimii.errors import UserError
 
 UNREADABLE = "can't be read"  # how the message of a RecordingError begins where trying again may help
 # how libsndfile remarks that a header announces more sound than the file has, which is no error to it
-_CUT_SHORT = re.compile(r"^data : (\d+) \(should be (\d+)\)$", re.MULTILINE)
+_CUT_SHORT = re.compile(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)$", re.MULTILINE)
+_NO_END = "Last page lacks an end-of-stream bit"  # as it remarks of Ogg
 _UNKNOWN_LENGTH = 0x7FFFF000  # [bytes]; programs announce such lengths where they don't know it yet
 
 _BLOCK = 2**18  # samples of all channels that are read at once
 
 
-class RecordingError(Exception):
+class RecordingError(UserError):
     """A recording that can't be used; the message says why."""
 
 
 def read_channel(path: Path, channel: int = 0) -> tuple[np.ndarray, int]:
-    """Read one channel of a wav file.
+    """Read one channel of a recording.
 
     The usual kind of file, 16-bit PCM, is read as the integers that it holds: on MIMII's 8 channels that takes a tenth
     of the time of decoding all of them to float. libsndfile reads all others.
@@ -31,7 +33,7 @@ def read_channel(path: Path, channel: int = 0) -> tuple[np.ndarray, int]:
     Parameters
     ----------
     path : Path
-        The wav file, of any sample format that libsndfile reads.
+        A wav file of any sample format, or another file that libsndfile reads, such as FLAC.
     channel : int >= 0
         The channel to read.
 
@@ -45,10 +47,11 @@ def read_channel(path: Path, channel: int = 0) -> tuple[np.ndarray, int]:
     Raises
     ------
     RecordingError
-        The file can't be read, is cut short, has no such channel, or holds values that are not finite.
+        The file can't be read, is cut short, was not closed by its recorder, has no such channel, or holds values that
+        are not finite.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_recording(path) as file:
             if header := _plain_pcm16(file):
                 _check_channel(channel, header.channels)
                 return _read_pcm16(file, header, channel), header.sample_rate
@@ -68,23 +71,35 @@ def _read_by_libsndfile(path: Path, channel: int) -> tuple[np.ndarray, int]:
         _check_channel(channel, file.channels)
         if (cut := _CUT_SHORT.search(file.extra_info)) and int(cut[2]) < int(cut[1]) < _UNKNOWN_LENGTH:
             raise RecordingError(f"cut short: it has {cut[2]} of the {cut[1]} bytes of sound that its header announces")
+        if _NO_END in file.extra_info:
+            raise RecordingError("cut short: its stream has no end")
         dtype = "int16" if file.subtype == "PCM_16" else "float32"
         block = np.empty((max(1, _BLOCK // file.channels), file.channels), dtype=dtype)
         parts = []
         while count := file.buffer_read_into(block, dtype):
             parts.append(block[:count, channel].copy())  # (count, channels) -> (count,)
         signal = np.concatenate([np.empty(0, dtype=dtype), *parts])
+        if len(signal) < file.frames < _UNKNOWN_LENGTH:
+            raise RecordingError(f"cut short: it has {len(signal)} of the {file.frames} samples that it announces")
         if dtype == "float32" and not np.isfinite(signal).all():
             raise RecordingError("values that are not finite")
         return signal, file.samplerate
 
 
 def _plain_pcm16(file: FileIO) -> WavHeader | None:
-    """The header of a 16-bit PCM file that is as it should be; of any other, None."""
+    """The header of a 16-bit PCM file that is as it should be; of any other, None.
+
+    Raises
+    ------
+    RecordingError
+        The file is a wav file that its recorder did not close.
+    """
     try:
         header = read_header(file)
     except HeaderError:
         return None
+    if problem := unfinished(file, header):
+        raise RecordingError(problem)
     is_pcm16 = header.format == PCM and header.bits == 16 and header.channels > 0 and header.sample_rate > 0
     is_whole = header.data_start + header.data_size <= os.fstat(file.fileno()).st_size
     frame_size = 2 * header.channels

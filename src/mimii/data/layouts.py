@@ -2,13 +2,23 @@
 
 import re
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, NamedTuple
 
 from mimii.data.machines import LABELS, UNLABELLED
 
 # 6dB, 0dB and min6dB as the commands name them; 6_dB_fan and -6_dB_fan as the archives unpack by themselves
-_SNR = re.compile(r"(?P<minus>-|min)?_?(?P<decibels>\d+)_?dB(?:_(?P<machine_type>.+))?", re.IGNORECASE)
+_SNR = re.compile(
+    r"(?:(?P<minus>[-\u2212]|min(?:us)?)|\+)?[_ ]?(?P<decibels>\d+)[_ ]?dB(?:_(?P<machine_type>.+))?", re.IGNORECASE
+)
+
+# what folders are called, in small letters
+LABEL_FOLDERS = {"normal": LABELS[0], **dict.fromkeys(("abnormal", "anomaly", "anomalies", "anomalous"), LABELS[1])}
+SPLIT_FOLDERS = {"train": "train", "training": "train", "test": "eval", "testing": "eval"}
+RENAMED = "test_rename"  # of DCASE: the labelled copies of what lies in test/ without labels
+FILE_NAME_FOLDERS = ("train", "test", RENAMED, "source_test", "target_test")  # of DCASE; the last two are those of 2021
+VALIDATION_FOLDERS = ("val", "valid", "validation")  # a part that no experiment here has a use for
 
 Machine = tuple[str, str, str]  # SNR, machine type and machine ID; the SNR is empty where the path has none
 
@@ -43,8 +53,6 @@ class Layout(ABC):
     ----------
     pattern : str
         The paths as a user reads them.
-    folders : tuple of str
-        Names of the directories that hold wav files.
     id_prefix : str
         What a machine ID begins with.
     has_snr : bool
@@ -52,25 +60,32 @@ class Layout(ABC):
     """
 
     pattern: ClassVar[str]
-    folders: ClassVar[tuple[str, ...]]
     id_prefix: ClassVar[str]
     has_snr: ClassVar[bool]
 
     @abstractmethod
-    def read(self, directory: Path, file_name: str) -> PathFacts | None:
+    def read(self, directory: Path, below: PurePosixPath, base: Path | None = None) -> PathFacts | None:
         """Tell what a path says.
 
         Parameters
         ----------
         directory : Path
-            Absolute; the directory of the wav file.
-        file_name : str
+            Absolute; a directory above the recording.
+        below : PurePosixPath
+            The path of the recording below that directory: its name or, where it lies deeper, directories too.
+        base : Path, optional
+            A directory below which folders ``train`` and ``test`` may tell the split of machines whose label is a
+            folder; without it such folders are ordinary names.
 
         Returns
         -------
         PathFacts or None
-            None where the path is not one of this layout.
+            None where the directory is none in which this layout keeps recordings, or the recording none of it.
         """
+
+    def clip(self, name: str) -> str:
+        """What of a name, without its ending, tells a recording from the machine's others in another directory."""
+        return name
 
     @abstractmethod
     def path(
@@ -94,14 +109,30 @@ class Layout(ABC):
 
 class _Mimii(Layout):
     pattern = "<snr>/<machine_type>/<machine_id>/{normal,abnormal}/*.wav"
-    folders = LABELS
     id_prefix = "id"
     has_snr = True
 
-    def read(self, directory: Path, file_name: str) -> PathFacts | None:
-        if directory.name not in LABELS:
+    def read(self, directory: Path, below: PurePosixPath, base: Path | None = None) -> PathFacts | None:
+        label = LABEL_FOLDERS.get(directory.name.casefold())
+        if label is None or directory.parent.name.casefold() in LABEL_FOLDERS:
+            return None  # normal/normal/ is a part of the first normal/
+        folders = [part.casefold() for part in below.parts[:-1]]
+        if any(LABEL_FOLDERS.get(folder, label) != label for folder in folders):
             return None
-        return PathFacts(parse_machine(directory.parent), directory.name, file_name)
+        machine, name, split = directory.parent, below, ""
+        if base is not None and base in directory.parents:
+            above = machine.relative_to(base).parts
+            if any(folder.casefold() in VALIDATION_FOLDERS for folder in (*above, *folders)):
+                return None
+            splits = [number for number, folder in enumerate(above) if folder.casefold() in SPLIT_FOLDERS]
+            if folders and folders[0] in SPLIT_FOLDERS:
+                split = SPLIT_FOLDERS[folders[0]]
+            elif splits:
+                number = splits[-1]
+                split = SPLIT_FOLDERS[above[number].casefold()]
+                machine = base.joinpath(*above[:number], *above[number + 1 :])
+                name = above[number] / below  # because the same file name may be in train/ and in test/
+        return PathFacts(parse_machine(machine), label, str(name), split)
 
     def path(
         self, machine: Machine, label: str, index: int, split: str = "", domain: str = "", attributes: str = ""
@@ -113,21 +144,21 @@ class _Dcase(Layout):
     """The file name tells the machine ID and the label; `file_pattern` finds them, and an empty label is withheld."""
 
     file_pattern: ClassVar[re.Pattern[str]]
-    folders = ("train", "test", "source_test", "target_test")  # the last two are those of 2021
     has_snr = False
     labels: ClassVar[dict[str, str]] = {"normal": "normal", "anomaly": "abnormal", "": UNLABELLED}
 
-    def read(self, directory: Path, file_name: str) -> PathFacts | None:
-        match = self.file_pattern.fullmatch(file_name)
-        if directory.name not in self.folders or match is None:
+    def read(self, directory: Path, below: PurePosixPath, base: Path | None = None) -> PathFacts | None:
+        folder = directory.name.casefold()
+        match = self.file_pattern.fullmatch(below.name)
+        if folder not in FILE_NAME_FOLDERS or match is None:
             return None
         facts = {key: (value or "").lower() for key, value in match.groupdict().items()}
         return PathFacts(
             machine=("", directory.parent.name, facts["machine_id"]),
             label=self.labels[facts["label"]],
             # with its folder, because the same file name may be in train/ and in test/
-            name=f"{directory.name}/{file_name}",
-            split="train" if directory.name == "train" else "eval",
+            name=f"{directory.name}/{below}",
+            split="train" if folder == "train" else "eval",
             domain=facts.get("domain", ""),
         )
 
@@ -139,7 +170,7 @@ class _Dcase(Layout):
 class _Dcase2020(_Dcase):
     pattern = "<machine_type>/{train,test}/{normal,anomaly}_id_XX_*.wav"
     id_prefix = "id"
-    file_pattern = re.compile(r"(?:(?P<label>normal|anomaly)_)?(?P<machine_id>id_\d+)_.*\.wav", re.IGNORECASE)
+    file_pattern = re.compile(r"(?:(?P<label>normal|anomaly)_)?(?P<machine_id>id_\d+)_.*\.\w+", re.IGNORECASE)
 
     def path(
         self, machine: Machine, label: str, index: int, split: str = "", domain: str = "", attributes: str = ""
@@ -157,9 +188,13 @@ class _Dcase2021(_Dcase):
     id_prefix = "section"
     file_pattern = re.compile(
         r"(?P<machine_id>section_\d+)(?:_(?P<domain>source|target))?(?:_(?:train|test))?"
-        r"(?:_(?P<label>normal|anomaly))?_.*\.wav",
+        r"(?:_(?P<label>normal|anomaly))?_.*\.\w+",
         re.IGNORECASE,
     )
+
+    def clip(self, name: str) -> str:
+        """The name up to its number: the attributes that follow differ from year to year."""
+        return re.sub(r"(_\d{4,})_[^/]*$", r"\1", name)
 
     def path(
         self, machine: Machine, label: str, index: int, split: str = "", domain: str = "", attributes: str = ""
@@ -188,24 +223,47 @@ def _snr_name(is_negative: bool, digits: str) -> str:
     return f"{'min' if is_negative else ''}{digits}dB"
 
 
+def canonical_snr(text: str) -> str:
+    """The name of an SNR that somebody writes in another way; any other text as it is.
+
+    Examples
+    --------
+    >>> [canonical_snr(text) for text in ("-6dB", "-6_dB", "min6dB", "quiet")]
+    ['min6dB', 'min6dB', 'min6dB', 'quiet']
+    """
+    match = _SNR.fullmatch(text)
+    return _snr_name(bool(match["minus"]), match["decibels"]) if match and not match["machine_type"] else text
+
+
+@lru_cache(maxsize=1024)
 def parse_machine(directory: Path) -> Machine:
     """SNR, machine type and machine ID of the directory that holds ``normal/`` and ``abnormal/``.
 
     The directory's name is the machine's ID, the one above it the type, and the nearest one above that reads like a
-    signal-to-noise ratio the SNR.
+    signal-to-noise ratio the SNR, which may also stand between the type and the ID, or below the ID. Right below an
+    SNR, a name without a digit is a type, and the machine has no ID.
 
     Examples
     --------
     >>> parse_machine(Path("/data/-6_dB_fan/fan/id_00"))
     ('min6dB', 'fan', 'id_00')
+    >>> parse_machine(Path("/data/fan/6dB/id_00"))
+    ('6dB', 'fan', 'id_00')
+    >>> parse_machine(Path("/data/6dB/fan"))
+    ('6dB', 'fan', '')
     """
-    snr = machine_type = ""
-    for part in directory.parts[-2::-1]:  # the parent first
+    snr = type_of_snr = ""
+    names = [part for part in directory.parts[::-1] if part != directory.anchor]  # the directory itself first
+    for part in names:
         if match := _SNR.fullmatch(part):
             snr = _snr_name(bool(match["minus"]), match["decibels"])
-            machine_type = match["machine_type"] or ""
+            type_of_snr = match["machine_type"] or ""
             break
-    parent = directory.parent.name
-    if not _SNR.fullmatch(parent):
-        machine_type = parent
-    return snr, machine_type, directory.name
+    is_below_snr = any(_SNR.fullmatch(name) for name in names[:2])
+    first, second = ([name for name in names if not _SNR.fullmatch(name)] + ["", ""])[:2]
+    if not is_below_snr:
+        return snr, second, first
+    if type_of_snr:
+        has_id = bool(names) and not _SNR.fullmatch(names[0]) and first != type_of_snr
+        return snr, type_of_snr, first if has_id else ""
+    return (snr, second, first) if re.search(r"\d", first) else (snr, first, "")

@@ -2,14 +2,18 @@
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
 
-from mimii.data.layouts import LAYOUTS, PathFacts
-from mimii.data.machines import MACHINE, machine_name
+from mimii.data.content import contents
+from mimii.data.finding import Found, Unused, drop_copies, join_parts, sort_files
+from mimii.data.folders import on_disk, one_form
+from mimii.data.layouts import LAYOUTS, canonical_snr
+from mimii.data.machines import MACHINE
 from mimii.errors import UserError
+from mimii.runtime.spelling import did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -19,13 +23,16 @@ SYNTHETIC_MARK = "SYNTHETIC"
 
 
 def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
-    """Find every machine below a directory.
+    """Find every machine below a directory. One warning counts the audio files that are not used, and says why.
 
-    MIMII: a directory with wavs in ``normal/`` or ``abnormal/`` is a machine. Its type and its SNR may be named above
-    ``base_dir``, so that it can point at all of MIMII, at one SNR, at one type or at one machine.
+    MIMII: a directory with recordings in ``normal/`` or ``abnormal/`` is a machine. Its type and its SNR may be named
+    above ``base_dir``, so that it can point at all of MIMII, at one SNR, at one type or at one machine. Where the data
+    set has folders ``train`` and ``test`` above or right below the labels, they give the split.
 
-    DCASE: a directory with wavs in ``train/`` or ``test/`` is a machine type, and the file names tell the rest; a
-    section is a machine.
+    DCASE: a directory with recordings in ``train/`` or ``test/`` is a machine type, and the file names tell the rest;
+    a section is a machine.
+
+    The parts of a machine may lie in several directories, as archives unpack side by side.
 
     Parameters
     ----------
@@ -41,89 +48,63 @@ def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
 
         - path : str, absolute
         - snr : str, ``6dB``, ``0dB``, ``min6dB`` ..., empty where the path has none
-        - machine_type, machine_id : str
+        - machine_type, machine_id : str, with composed letters; the ID is empty where the path has none
         - label : str, ``normal``, ``abnormal`` or ``unlabelled``
         - name : str, the path below the machine's label, or below the machine type in the DCASE layouts
-        - size : int [bytes], mtime : int [ns]; with the name they tell a recording from its changed version
-        - given_split : str, ``train`` or ``eval`` where the layout has a split, else empty
+        - given_split : str, ``train`` or ``eval`` where the data set has a split, else empty
         - domain : str, ``source`` or ``target`` where the layout has domains, else empty
+        - size : int [bytes], mtime : int [ns]
+        - digest : str, of the content (see `mimii.data.content.content`); with the name it tells a recording from
+          others and from its changed version
+        - layout : str, the key of ``LAYOUTS`` that was recognised
 
     Raises
     ------
     UserError
-        The directory is missing, has no recordings, holds the same machine twice or one whose name is no plain text,
-        or holds several layouts.
+        The directory is missing, has no recordings, holds the same recordings of a machine twice or a machine whose
+        name is no plain text, or holds several layouts.
     """
+    base_dir = on_disk(base_dir)
     if not base_dir.is_dir():
         problem = "is not a directory" if base_dir.exists() else "does not exist"
         raise UserError(f"--base_dir {base_dir} {problem}: give the directory that holds {LAYOUTS['mimii'].pattern}")
 
-    rows: dict[str, list[tuple]] = {}  # by layout
-    directories: dict[tuple[str, str, str], Path] = {}  # of the machines
+    base = Path(os.path.abspath(base_dir))  # noqa: PTH100 (not resolve(): a link may be what says 6dB)
     candidates = list(LAYOUTS) if layout == "auto" else [layout]
-    folders = {folder for name in candidates for folder in LAYOUTS[name].folders}
-    # not resolve(): a link may be what says 6dB
-    for directory in _walk(Path(os.path.abspath(base_dir))):  # noqa: PTH100
-        if directory.name not in folders:
-            continue
-        for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
-            if not entry.name.lower().endswith(".wav") or entry.name.startswith("."):
-                continue
-            recognised, facts = _recognise(directory, entry.name, candidates)
-            if facts is None:
-                continue
-            machine = facts.machine
-            if not "".join(machine).isprintable():
-                raise UserError(f"{os.fsencode(directory.parent)!r}: a machine's name must be plain text; rename it")
-            if directories.setdefault(machine, directory.parent) != directory.parent:
-                raise UserError(
-                    f"{directories[machine]} and {directory.parent} both hold machine '{machine_name(machine)}': "
-                    "point --base_dir at one of the two data sets, or remove the one you do not need"
-                )
-            row = (entry.path, *machine, facts.label, facts.name, facts.split, facts.domain, *_size_and_time(entry))
-            rows.setdefault(recognised, []).append(row)
-
-    if not rows:
-        patterns = " or ".join(LAYOUTS[name].pattern for name in candidates)
-        raise UserError(f"no recordings of the layout {patterns} below {base_dir}; found {_contents(base_dir)}")
-    if len(rows) > 1:
-        raise UserError(f"{base_dir} holds data sets of several layouts; choose one: --layout {' or '.join(rows)}")
-    (of_layout,) = rows.values()
-    columns = ["path", *MACHINE, "label", "name", "given_split", "domain", "size", "mtime"]
-    return pd.DataFrame(of_layout, columns=columns).sort_values([*MACHINE, "label", "name"], ignore_index=True)
+    found, unused = sort_files(base, candidates)
+    if not found:
+        raise UserError(_nothing_found(base_dir, candidates, unused))
+    if len(found) > 1:
+        raise UserError(f"{base_dir} holds data sets of several layouts; choose one: --layout {' or '.join(found)}")
+    [(recognised, recordings)] = found.items()
+    recordings = join_parts(recordings, LAYOUTS[recognised], unused)
+    table = drop_copies(_table(recordings)).assign(layout=recognised)
+    if unused:
+        log.warning("Not used, %s.", unused.text(base))
+    return table
 
 
-def _recognise(directory: Path, file_name: str, candidates: Iterable[str]) -> tuple[str, PathFacts | None]:
-    """The layout that a wav belongs to, and what its path says in it."""
-    for name in candidates:
-        if facts := LAYOUTS[name].read(directory, file_name):
-            return name, facts
-    return "", None
+def _table(recordings: list[Found]) -> pd.DataFrame:
+    rows = [
+        (recording.path, *facts.machine, facts.label, facts.name, facts.split, facts.domain)
+        for recording in recordings
+        for facts in [recording.facts]
+    ]
+    table = pd.DataFrame(rows, columns=["path", *MACHINE, "label", "name", "given_split", "domain"])
+    looks = pd.DataFrame(contents(table["path"]), columns=["size", "mtime", "digest"])
+    return table.join(looks).sort_values([*MACHINE, "label", "name"], ignore_index=True)
 
 
-def _walk(base: Path) -> Iterator[Path]:
-    """All directories from ``base`` down, each real one once, though links may form loops."""
-    seen = set()
-    for directory, subdirectories, _ in os.walk(base, followlinks=True, onerror=_warn):
-        real = os.path.realpath(directory)
-        if real in seen:
-            subdirectories.clear()
-            continue
-        seen.add(real)
-        subdirectories[:] = sorted(name for name in subdirectories if not name.startswith("."))
-        yield Path(directory)
-
-
-def _warn(error: OSError) -> None:
-    log.warning("The directory %s was not searched: %s.", error.filename, error.strerror)
-
-
-def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
-    try:
-        status = entry.stat()
-    except OSError:  # a dangling link; reading it will say so
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
+def _nothing_found(base_dir: Path, candidates: Collection[str], unused: Unused) -> str:
+    """Why a directory has no recordings, and what to do."""
+    patterns = " or ".join(LAYOUTS[name].pattern for name in candidates)
+    if not unused:
+        return f"no recordings of the layout {patterns} below {base_dir}; found {_contents(base_dir)}"
+    if "mimii" in candidates:
+        advice = "Put the sounds of each machine into <machine>/normal and <machine>/abnormal"
+    else:
+        advice = "Leave --layout out, and the layout is recognised"
+    return f"no recordings of the layout {patterns}, but {unused.text(base_dir)}. {advice}"
 
 
 def _contents(base_dir: Path) -> str:
@@ -145,7 +126,7 @@ def select(recordings: pd.DataFrame, **wanted: Collection[str] | None) -> pd.Dat
     recordings : pd.DataFrame
         As `find_recordings` gives it.
     **wanted : collection of str, or None
-        For each column the values to keep; None keeps all.
+        For each column the values to keep; None keeps all. An SNR may be written as paths may: ``-6dB``, ``-6_dB``.
 
     Raises
     ------
@@ -156,11 +137,13 @@ def select(recordings: pd.DataFrame, **wanted: Collection[str] | None) -> pd.Dat
     for column, values in wanted.items():
         if values is None:
             continue
+        values = [canonical_snr(value) if column == "snr" else one_form(value) for value in values]
         present = sorted(recordings[column].unique())
         if missing := [value for value in values if value not in present]:
             choices = ", ".join(filter(None, present)) or "none"
-            raise UserError(f"--{column} {' '.join(missing)} is not in the data set, which has {choices}")
-        selected = selected[selected[column].isin(list(values))]
+            suggestion = did_you_mean(missing[0], present)
+            raise UserError(f"--{column} {' '.join(missing)} is not in the data set, which has {choices}{suggestion}")
+        selected = selected[selected[column].isin(values)]
     if selected.empty:
         raise UserError("no machine has all of the selected --snr, --machine_type and --machine_id together")
     return selected.reset_index(drop=True)
@@ -180,5 +163,8 @@ def _calls_itself_synthetic(readme: Path) -> bool:
 
 
 def fingerprint(recordings: pd.DataFrame) -> list[list]:
-    """Facts that tell one set of recordings from another, and a recording from its changed version."""
-    return recordings[[*MACHINE, "label", "name", "size", "mtime"]].values.tolist()
+    """Facts that tell one set of recordings from another, and a recording from its changed version.
+
+    A copied or touched data set is the same one.
+    """
+    return recordings[[*MACHINE, "label", "name", "digest"]].values.tolist()

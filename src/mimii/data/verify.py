@@ -13,7 +13,7 @@ from tqdm import tqdm
 from mimii.data.machines import LABELS, MACHINE, machine_name
 from mimii.data.mimii import BITS, CHANNELS, SAMPLE_RATE, SAMPLES, published_baseline
 from mimii.data.recordings import find_recordings
-from mimii.data.wav import PCM, HeaderError, read_header
+from mimii.data.wav import PCM, HeaderError, open_recording, read_header
 
 THREADS = 16  # they wait for the disk, which answers many requests at once faster than one by one
 FAULT_LINES = 50  # the most lines about faults that are printed
@@ -129,7 +129,7 @@ def wav_fault(path: str | Path) -> str:
         The faults, separated by semicolons; empty where there is none.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_recording(path) as file:
             return "; ".join(_wav_faults(file, os.fstat(file.fileno()).st_size))
     except HeaderError as error:
         return str(error)

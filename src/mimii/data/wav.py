@@ -4,8 +4,11 @@ A RIFF file is a row of chunks, each with an identifier, a length and a content 
 (Microsoft and IBM, 1991).
 """
 
+import os
+import stat
 import struct
 from io import FileIO
+from pathlib import Path
 from typing import NamedTuple
 
 PCM, EXTENSIBLE = 0x0001, 0xFFFE  # format tags; the second has the format in a field of its own
@@ -42,6 +45,43 @@ class WavHeader(NamedTuple):
     data_start: int
     data_size: int
     file_size: int
+
+
+def open_recording(path: str | Path) -> FileIO:
+    """Open a file without a buffer; raises `OSError` for what is no file, such as a pipe that nobody writes into."""
+    mode = Path(path).stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(0, "it is a pipe or a device")
+    return open(path, "rb", buffering=0)
+
+
+def unfinished(file: FileIO, header: WavHeader) -> str:
+    """What is wrong with a file that its recorder did not close: there is sound that its header does not know of.
+
+    Parameters
+    ----------
+    file : io.FileIO
+    header : WavHeader
+        As `read_header` gives it.
+
+    Returns
+    -------
+    str
+        Empty where nothing is wrong. What other programs append, such as tags, or zeros after a rescue, is no sound.
+    """
+    beyond = os.fstat(file.fileno()).st_size - header.file_size
+    if header.data_size == 0:
+        beyond = os.fstat(file.fileno()).st_size - header.data_start
+    if beyond < (_BLOCK if header.data_size else max(1, header.frame_size)):
+        return ""
+    file.seek(-beyond, os.SEEK_END)
+    start = file.read(_BLOCK)
+    if not any(start) or start[:4].rstrip(b" ").isalnum():
+        return ""
+    return (
+        f"not closed by its recorder: its header announces {header.data_size} bytes of sound, and {beyond} more "
+        "follow; write the length into the header with a program that repairs wav files"
+    )
 
 
 def read_header(file: FileIO) -> WavHeader:

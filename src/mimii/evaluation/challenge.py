@@ -1,5 +1,7 @@
 """The official score of DCASE's task 2 over all machines of a data set."""
 
+import math
+
 import pandas as pd
 
 
@@ -23,6 +25,8 @@ def challenge_score(rows: pd.DataFrame, has_domains: bool) -> float:
     from scipy.stats import hmean
 
     rows = rows[rows["auc"].notna()]
+    if rows.empty:
+        return math.nan
     if has_domains:
         return float(hmean(rows[["auc_source", "auc_target", "pauc"]].to_numpy(dtype=float).ravel()))
     return float(rows[["auc", "pauc"]].to_numpy(dtype=float).mean())

@@ -1,9 +1,11 @@
-"""What a model costs: memory while it is made, and the time that it takes to judge a window.
+"""What a model costs: memory while it is made, and the time that it takes to judge a recording.
 
 1 MB is 1,000,000 bytes throughout.
 """
 
+import ctypes
 import gc
+import math
 import platform
 import statistics
 import threading
@@ -20,17 +22,19 @@ MB = 1e6
 _WARM_UP = 5  # calls before the clock is read: the first ones allocate and choose algorithms
 _CALLS = 100
 _BATCHES = 5
-_BATCH_SIZE = 256  # windows, or recordings, in a call for the throughput: the same for every model and training
-_SECONDS = 0.5  # at most, for the calls and again for the batches: some classical models are slow
+# in a call for the throughput: the same for every model and training
+_BATCH_SIZE = 256  # windows
+_BATCH_RECORDINGS = 16
+_SECONDS = 0.5  # after which no further call is made, and no further one to warm up: some models are slow
 
 
 class PeakMemory:
-    """Peak memory of this process within a ``with`` block.
+    """What a ``with`` block adds to the memory of this process at most.
 
     Attributes
     ----------
     ram_mb : float
-        Peak resident memory of the process, libraries included, sampled fifty times a second.
+        Peak memory of the process, sampled fifty times a second, less what it held before the block.
     gpu_mb : float
         Peak memory of tensors on the GPU; 0 on the CPU.
     """
@@ -39,26 +43,33 @@ class PeakMemory:
         self.device = device
         self.ram_mb = 0.0
         self.gpu_mb = 0.0
+        self._before = 0.0
         self._process = psutil.Process()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
+    def _held(self) -> float:
+        """Resident memory of the process without the files that it has mapped, libraries above all [MB]."""
+        memory = self._process.memory_info()
+        return (memory.rss - getattr(memory, "shared", 0)) / MB  # systems but Linux don't tell
+
     def _sample(self) -> None:
-        self.ram_mb = max(self.ram_mb, self._process.memory_info().rss / MB)
+        self.ram_mb = max(self.ram_mb, self._held() - self._before)
 
     def _watch(self) -> None:
         while not self._done.wait(0.02):
             self._sample()
 
     def __enter__(self) -> "PeakMemory":
+        gc.collect()  # networks and graphs of earlier tasks hold each other
+        _give_back()
         if self.device.startswith("cuda"):
             import torch
 
-            gc.collect()  # networks and graphs of earlier tasks hold each other
             torch.cuda.init()
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
-        self._sample()
+        self._before = self._held()
         self._thread.start()
         return self
 
@@ -70,6 +81,12 @@ class PeakMemory:
             import torch
 
             self.gpu_mb = torch.cuda.max_memory_allocated(self.device) / MB
+
+
+def _give_back() -> None:
+    """Let the C library give back what was freed, which a block would take again unseen; as far as it can."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def device_name(device: str) -> str:
@@ -86,39 +103,45 @@ def device_name(device: str) -> str:
 
 
 def measure_inference(
-    score: Callable[[Windows], object], windows: Windows, *, whole_recordings: bool = False
+    score_recordings: Callable[[Windows], object],
+    windows: Windows,
+    score_windows: Callable[[Windows], object] | None = None,
 ) -> dict[str, float]:
     """Time a model on real windows: from an array in main memory to scores in main memory.
 
     Parameters
     ----------
-    score : callable
-        Gives the score of each window, or of each recording.
+    score_recordings : callable
+        Gives the score of each recording.
     windows : Windows
-        At least one.
-    whole_recordings : bool
-        A call judges recordings as a whole.
+        At least one; all windows of each recording.
+    score_windows : callable, optional
+        Gives the score of each window, or of recordings of one window; for a model that works on windows.
 
     Returns
     -------
     dict
-        ``inference_time_ms``: median time of a call with one window, or with those of one recording [ms];
-        ``throughput_samples_per_sec``: windows scored in a second, by the median time of a call with 256 windows, or
-        with 256 recordings, or with all where there are fewer.
+        ``inference_time_ms``: median time of a call with one recording [ms]; ``throughput_samples_per_sec``: recordings
+        scored in a second, by the median time of a call with 16, or with all where there are fewer;
+        ``window_time_ms`` and ``windows_per_sec``: the same for windows, of which a call has 256. They are NaN where
+        a model does not work on windows.
     """
-    if whole_recordings:
-        numbers = np.unique(windows.recording)[:_BATCH_SIZE]
-        batch = _compact(windows.take(np.flatnonzero(np.isin(windows.recording, numbers))))
-        chosen = [np.flatnonzero(batch.recording == number) for number in numbers[: _WARM_UP + _CALLS]]
-        one = _median_seconds(score, [_compact(batch.take(indices)) for indices in chosen], _CALLS)
-        many = _median_seconds(score, [batch], _BATCHES)
-        return {"inference_time_ms": one * 1e3, "throughput_samples_per_sec": len(batch) / many}
-    # frames of its own for each call: a GPU must not be sent a whole machine's frames to judge one window
-    batch = _standalone(windows.take(slice(0, _BATCH_SIZE)))
-    singles = [_standalone(batch.take(np.array([index]))) for index in range(min(len(batch), _WARM_UP + _CALLS))]
-    one = _median_seconds(score, singles, _CALLS)
-    many = _median_seconds(score, [batch], _BATCHES)
-    return {"inference_time_ms": one * 1e3, "throughput_samples_per_sec": len(batch) / many}
+    numbers = np.unique(windows.recording)[:_BATCH_RECORDINGS]
+    batch = _compact(windows.take(np.flatnonzero(np.isin(windows.recording, numbers))))
+    singles = [_compact(batch.take(np.flatnonzero(batch.recording == number))) for number in numbers]
+    costs = {
+        "inference_time_ms": _median_seconds(score_recordings, singles, _CALLS) * 1e3,
+        "throughput_samples_per_sec": len(numbers) / _median_seconds(score_recordings, [batch], _BATCHES),
+        "window_time_ms": math.nan,
+        "windows_per_sec": math.nan,
+    }
+    if score_windows is not None:
+        # frames of its own for each call: a GPU must not be sent a whole machine's frames to judge one window
+        batch = _standalone(windows.take(slice(0, _BATCH_SIZE)))
+        singles = [_standalone(batch.take(np.array([index]))) for index in range(min(len(batch), _WARM_UP + _CALLS))]
+        costs["window_time_ms"] = _median_seconds(score_windows, singles, _CALLS) * 1e3
+        costs["windows_per_sec"] = len(batch) / _median_seconds(score_windows, [batch], _BATCHES)
+    return costs
 
 
 def _standalone(windows: Windows) -> Windows:
@@ -138,8 +161,11 @@ def _compact(windows: Windows) -> Windows:
 
 
 def _median_seconds(score: Callable[[Windows], object], inputs: list[Windows], calls: int) -> float:
+    begin = time.perf_counter()
     for call in range(_WARM_UP):
         score(inputs[call % len(inputs)])
+        if time.perf_counter() - begin > _SECONDS:
+            break
     times: list[float] = []
     while len(times) < calls and sum(times) < _SECONDS:
         windows = inputs[len(times) % len(inputs)]

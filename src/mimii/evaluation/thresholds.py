@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 _QUANTILE = 0.9  # of the scores of normal recordings: where the threshold is
+# scores, for a distribution to be fitted; its two parameters and its begin, which depends on the scores, too, would be
+# found from hardly more numbers than they are
+_FEWEST = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,11 @@ class NormalScores:
     source: str
 
 
+def are_few(count: int) -> bool:
+    """Tell whether so many scores are too few for a distribution: their highest is then the threshold."""
+    return count < _FEWEST
+
+
 def gamma_threshold(scores: np.ndarray) -> float:
     """The score above which a recording counts as abnormal, from scores of normal recordings alone.
 
@@ -36,10 +44,12 @@ def gamma_threshold(scores: np.ndarray) -> float:
     Parameters
     ----------
     scores : np.ndarray [shape=(n,)]
-        One at least. Where all are the same, or there is one, that is the threshold.
+        One at least. Where there are fewer than five, or all are the same, the highest is the threshold.
     """
     from scipy.stats import gamma
 
+    if are_few(len(scores)):
+        return float(np.max(scores))
     lowest, spread = float(np.min(scores)), float(np.std(scores))
     if spread <= 1e-9 * float(np.max(np.abs(scores))):
         return float(np.max(scores))

@@ -125,8 +125,17 @@ def _extract_chunk(chunk: Chunk) -> tuple[Chunk, list[Extracted]]:
     return chunk, [signal if isinstance(signal, Skipped) else _frames(signal, chunk.settings) for signal in signals]
 
 
-def _frames(signal: _Signal, settings: FeatureSettings) -> Frames:
-    return Frames(log_mel(signal.samples, signal.sample_rate, settings), signal.sample_rate)
+def _frames(signal: _Signal, settings: FeatureSettings) -> Extracted:
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found by `_checked`
+        frames = log_mel(signal.samples, signal.sample_rate, settings)
+    return _checked(frames, signal.sample_rate)
+
+
+def _checked(frames: np.ndarray, sample_rate: int) -> Extracted:
+    """The frames of a recording, or that it can't be used: one value that is not finite would spoil a whole model."""
+    if np.isfinite(frames).all():
+        return Frames(frames, sample_rate)
+    return Skipped("its samples are so far above full scale that its log-mel frames overflow float32")
 
 
 def _reading_is_quick(chunks: Sequence[Chunk]) -> bool:
@@ -163,7 +172,7 @@ def _extract_on_gpu(chunks: Sequence[Chunk], threads: int, device: str) -> Itera
             sample_rate = batch[0].sample_rate
             try:
                 frames = log_mel_on_gpu(torch.from_numpy(samples).to(device), sample_rate, chunk.settings)
-                results += [Frames(recording, sample_rate) for recording in frames.cpu().numpy()]
+                results += [_checked(recording, sample_rate) for recording in frames.cpu().numpy()]
             except torch.cuda.OutOfMemoryError:
                 log.warning("%s is short of memory: the frames of %s are computed on the CPU.", device, chunk.name)
                 torch.cuda.empty_cache()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mimii.data.content import content
 from mimii.data.machines import MACHINE, machine_name
 from mimii.data.recordings import fingerprint
 from mimii.features.extraction import CHUNK, Chunk, Extracted, Frames, Skipped, can_be_read_now, extract
@@ -114,6 +115,7 @@ class FeatureStore:
         outstanding = Counter(chunk.machine for chunk in chunks)
         results: dict[int, dict[int, Extracted]] = {number: {} for number in outstanding}
         if missing:
+            files.check_writable(self.directory, f"the features of {len(missing)} machine(s), which it lacks")
             count = sum(map(len, missing))
             log.info("Extracting log-mel features: %d recordings, %d machine(s).", count, len(missing))
             with (
@@ -144,7 +146,7 @@ class FeatureStore:
         sample_rate = rates.most_common(1)[0][0] if rates else 0
         frames: list[np.ndarray] = []
         skipped: dict[int, str] = {}
-        for number, found in enumerate(zip(machine["path"], machine["size"], machine["mtime"], strict=True)):
+        for number, found in enumerate(machine[["path", "size", "mtime", "digest"]].itertuples(index=False)):
             result = results[number]
             if isinstance(result, Skipped):
                 skipped[number] = result.reason
@@ -173,13 +175,10 @@ class FeatureStore:
         return {machine["path"].iloc[number]: reason for number, reason in skipped.items()}
 
 
-def _has_changed(path: str, size: int, mtime: int) -> bool:
+def _has_changed(path: str, size: int, mtime: int, digest: str) -> bool:
     """Tell whether a recording is not any more the file that was found: its features would go by a wrong name."""
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return True
-    return (status.st_size, status.st_mtime_ns) != (size, mtime)
+    now = content(path)
+    return (now.size, now.mtime) != (size, mtime) and now.digest != digest  # a touched file has not changed
 
 
 def log_skipped(reasons: dict[str, str]) -> None:

@@ -80,11 +80,14 @@ class Detector(Model):
     ----------
     min_recordings : int
         The fewest recordings that it can learn from.
+    min_for_thresholds : int
+        The fewest recordings from which it learns enough for its scores of others to be a threshold's source.
     is_clip_level : bool
         It judges a recording as a whole, and has no score for a window.
     """
 
     min_recordings: ClassVar[int] = 1
+    min_for_thresholds: ClassVar[int] = 1
     is_clip_level: ClassVar[bool] = False
 
     @abstractmethod
@@ -115,6 +118,10 @@ class Detector(Model):
         """How many numbers were fitted to the data and take part in a score."""
         return self.num_parameters
 
+    def bytes_for(self, scoring: str) -> bytes:
+        """What was learnt and takes part in a score, as `to_bytes` gives it."""
+        return self.to_bytes()
+
     def calibrate(self, windows: Windows, validation: Windows | None, training: Training) -> dict[Way, NormalScores]:
         """Scores of training recordings, where that is possible by a detector that has not learnt from them.
 
@@ -133,7 +140,7 @@ class Detector(Model):
         """
         numbers = np.unique(windows.recording)
         held_out = folds(len(numbers))
-        if len(numbers) - max(fold.sum() for fold in held_out) < self.min_recordings:
+        if len(numbers) - max(fold.sum() for fold in held_out) < max(self.min_recordings, self.min_for_thresholds):
             found = self.score_every_way(windows)
             return {way: NormalScores(numbers, scores, "training") for way, scores in found.items()}
         every_way: dict[Way, np.ndarray] = {}

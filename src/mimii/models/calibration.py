@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mimii.errors import TaskError
-from mimii.evaluation.thresholds import NormalScores, gamma_threshold
+from mimii.evaluation.thresholds import NormalScores, are_few, gamma_threshold
 from mimii.models.container import CalibrationEntry
 from mimii.models.registry import Way
 
@@ -45,6 +45,17 @@ class Calibration:
             One whose own scores count. Without it, and for a machine that has no scores here, all scores count.
         """
         return self.threshold_of_all if machine is None else self.thresholds.get(machine, self.threshold_of_all)
+
+    def threshold_from(self, machine: Machine | None = None) -> str:
+        """What `threshold` follows from: the source of its scores, with ``_highest`` where they are too few.
+
+        Parameters
+        ----------
+        machine : Machine, optional
+            As of `threshold`.
+        """
+        count = self.machines.count(machine) if machine in self.thresholds else len(self.machines)
+        return f"{self.source}_highest" if are_few(count) else self.source
 
     @classmethod
     def of(cls, normal: NormalScores, machines: Sequence[Machine]) -> "Calibration":

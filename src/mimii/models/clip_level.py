@@ -19,6 +19,7 @@ from sklearn.mixture import GaussianMixture
 
 from mimii.errors import TaskError
 from mimii.evaluation.scoring import folds
+from mimii.evaluation.thresholds import are_few
 from mimii.features.windows import Windows
 from mimii.models.base import Detector
 from mimii.models.classical import SkopsModel
@@ -277,6 +278,7 @@ class Fusion(ClipLevelDetector):
     """
 
     min_recordings = 2
+    min_for_thresholds = 3  # of two, the scales come from models of a single recording, which know of no spread
 
     def __init__(self, name: str, n_mels: int, frames: int, device: str = "cpu", *, options: dict[str, Any]):
         super().__init__(name, n_mels, frames, device, options=options)
@@ -296,7 +298,9 @@ class Fusion(ClipLevelDetector):
             for fold in folds(len(vectors)):
                 scores[fold] = member.distances(member.learn(vectors[~fold], seed), vectors[fold])
             mean, std = scores.mean(), scores.std()
-            if std <= 1e-9 * abs(mean):  # two recordings are as far from each other as the other way round
+            # nearest neighbours are as far from each other as the other way round: the scores of few recordings may
+            # differ by next to nothing, and that says nothing of how others will differ
+            if are_few(len(scores)) or std <= 1e-9 * abs(mean):
                 std = abs(mean) or 1.0
             learnt[name] = {"learnt": member.learn(vectors, seed), "scale": np.array([mean, std])}
         return learnt

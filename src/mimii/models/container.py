@@ -95,12 +95,17 @@ class Description:
 
 def save(path: Path, description: Description, learnt_file: str, learnt: bytes) -> None:
     """Write a model file, whole or not at all."""
+    with sealed_file(path) as file:
+        file.write(archived(description, learnt_file, learnt))
+
+
+def archived(description: Description, learnt_file: str, learnt: bytes) -> bytes:
+    """The archive that a model file holds."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:  # stored, not compressed
         archive.writestr(_DESCRIPTION, json.dumps(asdict(description), indent=1, allow_nan=False))
         archive.writestr(learnt_file, learnt)
-    with sealed_file(path) as file:
-        file.write(buffer.getvalue())
+    return buffer.getvalue()
 
 
 def load(path: Path) -> tuple[Description, str, bytes]:

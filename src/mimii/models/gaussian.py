@@ -29,7 +29,8 @@ class Gaussian:
 
         The covariance is shrunk towards a multiple of the identity by Ledoit and Wolf's estimate (2004) of how much
         is best, and a thousandth of the mean variance is added to each component's. Of a single vector nothing is
-        known but where it is: its precision is the identity.
+        known but where it is: its precision is the identity. Two vectors deviate from their mean along one line, and
+        from that the estimate would conclude that all vectors lie on it: their components have the same variance.
 
         Parameters
         ----------
@@ -45,7 +46,11 @@ class Gaussian:
         if equalise:
             scale = vectors.std(axis=0)
             scale[scale < 1e-6] = 1
-        covariance, _ = ledoit_wolf((vectors - mean) / scale, assume_centered=True)
+        away = (vectors - mean) / scale
+        if len(vectors) == 2:
+            covariance = np.eye(len(mean)) * (away**2).mean()
+        else:
+            covariance, _ = ledoit_wolf(away, assume_centered=True)
         covariance[np.diag_indices_from(covariance)] += _RIDGE * covariance.trace() / len(mean) + 1e-9
         return cls(mean, np.linalg.inv(covariance) / np.outer(scale, scale))
 

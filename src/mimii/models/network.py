@@ -60,9 +60,7 @@ class NetworkModel(Model, Generic[NetworkT]):
 
     def to_bytes(self) -> bytes:
         """All that was learnt, as torch saves tensors."""
-        buffer = io.BytesIO()
-        torch.save(self._learnt(), buffer)
-        return buffer.getvalue()
+        return _saved(self._learnt())
 
     def from_bytes(self, content: bytes) -> None:
         """Take over what `to_bytes` gave."""
@@ -87,6 +85,12 @@ class NetworkModel(Model, Generic[NetworkT]):
         network = self._make_network()
         network.load_state_dict(found)
         self.network = network.to(self.device).eval()
+
+
+def _saved(learnt: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(learnt, buffer)
+    return buffer.getvalue()
 
 
 def _form(value: torch.Tensor) -> tuple[torch.Size, torch.dtype, bool]:
@@ -150,7 +154,7 @@ class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
         begin = time.perf_counter()
         parts = [self.mean_residuals(part)[1] for part in (windows, validation) if part is not None]
         self.residuals = Gaussian.fit(np.concatenate(parts), equalise=True)
-        history.training_time_sec += time.perf_counter() - begin
+        history.residuals_time_sec = time.perf_counter() - begin
         return history
 
     def score_recordings(
@@ -209,6 +213,10 @@ class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
     def count_parameters(self, scoring: str = "mse") -> int:
         """Those of the network and, for ``mahalanobis``, of the distribution of its residuals."""
         return self.num_parameters + (self.residuals.size if scoring == "mahalanobis" else 0)
+
+    def bytes_for(self, scoring: str) -> bytes:
+        """Without the distribution of the residuals where the scoring is ``mse``."""
+        return self.to_bytes() if scoring == "mahalanobis" else _saved(super()._learnt())
 
     def _learnt(self) -> dict[str, Any]:
         """Weights, and the distribution of the residuals."""

@@ -126,8 +126,7 @@ def _windows_of(parts: list[np.ndarray], length: int) -> Windows:
     return features.windows(length, np.ones(len(parts), dtype=bool))
 
 
-def _save(
-    path: Path,
+def _description(
     model: Model,
     features: FeatureSettings,
     sample_rate: int,
@@ -135,8 +134,9 @@ def _save(
     *,
     classes: list[str],
     calibrations: Mapping[Way, Calibration],
-) -> None:
-    description = Description(
+) -> Description:
+    """What stands in a model's file beside what it has learnt."""
+    return Description(
         name=model.name,
         frames=model.frames,
         variant=model.variant,
@@ -148,7 +148,6 @@ def _save(
         calibrations=[calibration.to_entry(way) for way, calibration in calibrations.items()],
         facts=dict(facts),
     )
-    container.save(path, description, model.learnt_file, model.to_bytes())
 
 
 @dataclass(eq=False)
@@ -216,15 +215,17 @@ class TrainedDetector:
 
     def save(self, path: Path) -> None:
         """Write the file that `load_model` reads, whole or not at all."""
-        _save(
-            path,
-            self.model,
-            self.features,
-            self.sample_rate,
-            self.facts,
-            classes=[],
-            calibrations=self.calibrations,
+        container.save(
+            path, self._description(self.facts, self.calibrations), self.model.learnt_file, self.model.to_bytes()
         )
+
+    def size(self, way: Way) -> int:
+        """How large a file is that holds what a way of scoring needs, and no history of the training [bytes]."""
+        description = self._description({}, {way: self.calibrations[way]})
+        return len(container.archived(description, self.model.learnt_file, self.model.bytes_for(way[0])))
+
+    def _description(self, facts: Mapping[str, Any], calibrations: Mapping[Way, Calibration]) -> Description:
+        return _description(self.model, self.features, self.sample_rate, facts, classes=[], calibrations=calibrations)
 
     def score(
         self,
@@ -313,15 +314,14 @@ class TrainedClassifier:
 
     def save(self, path: Path) -> None:
         """Write the file that `load_model` reads, whole or not at all."""
-        _save(
-            path,
-            self.model,
-            self.features,
-            self.sample_rate,
-            self.facts,
-            classes=self.classes,
-            calibrations={},
-        )
+        container.save(path, self._description(self.facts), self.model.learnt_file, self.model.to_bytes())
+
+    def size(self) -> int:
+        """How large a file is that holds what it needs, and no history of the training [bytes]."""
+        return len(container.archived(self._description({}), self.model.learnt_file, self.model.to_bytes()))
+
+    def _description(self, facts: Mapping[str, Any]) -> Description:
+        return _description(self.model, self.features, self.sample_rate, facts, classes=self.classes, calibrations={})
 
     def predict(self, recording: Recording) -> dict[str, float]:
         """Probability of each class: the mean over the windows of a recording.

@@ -21,7 +21,7 @@ def write_result_file(path: Path, rows: pd.DataFrame) -> None:
     """Write the AUC of each machine as the authors' code does."""
     content = {authors_name(row): {"AUC": float(row["auc"])} for row in rows.to_dict("records")}
     with whole_file(path) as temporary:
-        temporary.write_text(yaml.safe_dump(content), encoding="utf-8")
+        temporary.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
 
 
 def draw_loss(history: pd.DataFrame, name: str, directory: Path) -> None:
@@ -37,14 +37,17 @@ def draw_loss(history: pd.DataFrame, name: str, directory: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5, 3.5), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(history["epoch"], history["train_loss"], color="#0072B2", label="training")
-    axes.plot(history["epoch"], history["val_loss"], color="#D55E00", linestyle="--", label="validation")
-    axes.set(title=name, xlabel="epoch", ylabel="mean squared error")
-    axes.legend()
-    with whole_file(directory / f"{name}.png") as temporary:
-        figure.savefig(temporary, dpi=150)
+    from mimii.report.figure import ABNORMAL, NORMAL, drawing
+
+    with drawing():
+        figure = Figure(figsize=(5, 3.5), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(history["epoch"], history["train_loss"], color=NORMAL, label="training")
+        axes.plot(history["epoch"], history["val_loss"], color=ABNORMAL, linestyle="--", label="validation")
+        axes.set(title=name, xlabel="epoch", ylabel="mean squared error")
+        axes.legend()
+        with whole_file(directory / f"{name}.png") as temporary:
+            figure.savefig(temporary, dpi=150)
 
 
 def comparison(rows: pd.DataFrame) -> str:
@@ -59,13 +62,16 @@ def comparison(rows: pd.DataFrame) -> str:
     published_clips = table["normal_clips"] + table["abnormal_clips"]
     is_whole = clips == published_clips
     table["published"] = runs.mean(axis=1)
+    is_compared = table["published"].notna() & table["auc"].notna()
     table["difference"] = table["auc"] - table["published"]
     within = table["auc"].between(runs.min(axis=1), runs.max(axis=1)).map({True: "yes", False: "no"})
-    table["within"] = within.where(table["published"].notna(), "-")
+    table["within"] = within.where(is_compared, "-")
     table["clips"] = clips.astype(str) + "/" + published_clips.map("{:.0f}".format).replace("nan", "-")
     table["machine"] = table[MACHINE].agg(" ".join, axis=1).str.strip()
     shown = table[["machine", "clips", "auc", "published", "difference", "within"]].sort_values("machine")
     heading, *lines = shown.to_string(index=False, float_format="{:.3f}".format, na_rep="-").splitlines()
+    if table["auc"].isna().all():
+        return "\n".join([heading, "-" * len(heading), *lines, "", "no AUC: it takes normal and abnormal recordings"])
     mean = f"mean AUC {table['auc'].mean():.3f}"
     if table["published"].notna().any():
         mean += f", of the published ones {table['published'].mean():.3f}"

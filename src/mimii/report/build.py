@@ -79,7 +79,7 @@ def build(
     if detection[metric].notna().any():
         comparison = statistics.compare_models(by_machine(detection, metric))
     heard = listening.listen(results, metric, model_dir)
-    if len(detection) and not heard:
+    if len(results.scored) and not heard:
         results.notes.append(
             "No figure of a recording's score over time: the recordings are gone, or no model in "
             f"{model_dir.name} gives them the scores that the results have."
@@ -89,7 +89,10 @@ def build(
     others = [name for name in RANKINGS if name != metric]
     is_synthetic = results.is_synthetic
     sections = [
-        page.Section("Anomaly detection", tables=[*main, *detection_tables.decisions(results)]),
+        page.Section(
+            "Anomaly detection",
+            tables=[*main, *detection_tables.decisions(results), *detection_tables.thresholds(results)],
+        ),
         page.Section("Classification", tables=classification_tables.classification(results)),
         page.Section(
             "Figures",

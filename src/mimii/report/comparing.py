@@ -53,7 +53,10 @@ def difference_tables(
         cells = _cells(parts, directories, of_metric)
         common = cells.dropna()
         if missing := len(cells) - len(common):
-            notes.append(f"{missing} of {len(cells)} results of {title} are not in all directories and are not shown.")
+            notes.append(
+                f"{missing} of {len(cells)} results of {title} are not in all directories, or have no "
+                f"{heading(of_metric)}, and are not shown."
+            )
         levels = common.index.get_level_values("snr")
         tables += [
             _table(common[levels == snr], of_metric, title, snr, note)

@@ -2,7 +2,6 @@
 
 import pandas as pd
 
-from mimii.models import REGISTRY
 from mimii.report.loading import CLASSIFICATION_RANKING, Results
 from mimii.report.rows import by_task, machines_only
 from mimii.report.table import Table, best_marks, no_marks
@@ -48,15 +47,19 @@ def _costs(rows: pd.DataFrame, metric: str, task: str, title: str, units: str, i
     if metric in shown:
         marks[headings[metric]] = best_marks(values[[headings[metric]]])
     devices = ", ".join(filter(None, rows["device_name"].unique())) or "an unknown device"
-    clip_level = [name for name in rows["model"].unique() if name in REGISTRY and REGISTRY[name].is_clip_level]
-    or_recording = f" or, with the clip-level detectors ({', '.join(clip_level)}), one recording" if clip_level else ""
+    jobs = rows["jobs"].max()
+    beside = (
+        f" Up to {jobs:.0f} models were trained side by side, which makes each training slower." if jobs > 1 else ""
+    )
+    disturbed = int((rows["measured_alone"] == "no").sum())
+    not_alone = f" {disturbed} of {len(rows)} runs were measured beside another process." if disturbed else ""
     return [
         Table(
             name=name_of("efficiency", task),
             title=f"Efficiency, {title}",
             caption=f"Cost of each model beside its {heading(metric)}, means over the {units}. Measured on {devices}. "
-            f"Latency is the time to score one window{or_recording}. RAM is that of the worker process with its "
-            f"libraries.{synthetic_note(is_synthetic)}",
+            f"Latency is the time to score one recording. RAM is what the fit took beyond what the process held before."
+            f"{beside}{not_alone}{synthetic_note(is_synthetic)}",
             texts=texts,
             values=values,
             marks=marks,

@@ -1,5 +1,7 @@
 """The tables of anomaly detection."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -12,11 +14,15 @@ from mimii.report.rows import by_machine, has_seeds, machines_only
 from mimii.report.snr import at_snr, by_snr, snr_order, snr_title
 from mimii.report.table import Table, best_marks, no_marks
 from mimii.report.texts import PUBLISHED, deviation, name_of, synthetic_note
-from mimii.storage.schema import DASH, heading, number
+from mimii.storage.schema import DASH, RANKINGS, heading, number
 
 _DECISIONS = ("precision", "recall", "f1")
 _BOUNDS = ("auc", "low", "high")
-_HEADINGS = {"label": "Model", "seed": "Seed", "auc": "AUC", "normal": "Normal", "abnormal": "Abnormal"}
+_THRESHOLDS = ("label", "seed", "threshold", "threshold_from", "eval_files")
+_HEADINGS = {
+    **{"label": "Model", "seed": "Seed", "auc": "AUC", "normal": "Normal", "abnormal": "Abnormal"},
+    **{"threshold": "Threshold", "threshold_from": "From", "eval_files": "Recordings", "above": "Above it"},
+}
 
 
 def by_type(results: Results, metric: str) -> list[Table]:
@@ -95,6 +101,43 @@ def decisions(results: Results) -> list[Table]:
             )
         )
     return tables
+
+
+def thresholds(results: Results) -> list[Table]:
+    """What there is of machines without metrics: each detector's threshold, and how many recordings are above it."""
+    rows = machines_only(results.detection)
+    rows = rows[rows["threshold"].notna() & rows[list(RANKINGS)].isna().all(axis=1)]
+    found = []
+    for row in rows.to_dict("records"):
+        scores = results.kept("scores", row["run_id"], ["score"])
+        above = np.nan if scores is None else float((scores["score"] > row["threshold"]).sum())
+        found.append({**{name: row[name] for name in [*MACHINE, *_THRESHOLDS]}, "above": above})
+    if not found:
+        return []
+    data = pd.DataFrame(found)
+    data = data.sort_values(MACHINE, key=lambda c: c.map(snr_order) if c.name == "snr" else c, kind="stable")
+    index = pd.Index([machine_name(machine) for machine in data[MACHINE].to_numpy()], name="Machine")
+    values = data.set_index(index)[[*_THRESHOLDS, "above"]]
+    decimals = {"threshold": 3, "eval_files": 0, "above": 0, "seed": 0}
+    texts = values.assign(
+        **{name: values[name].map(partial(number, decimals=count)) for name, count in decimals.items()}
+    )
+    values = values.assign(label=np.nan, threshold_from=np.nan)
+    if data["seed"].nunique() <= 1:
+        values, texts = values.drop(columns="seed"), texts.drop(columns="seed")
+    return [
+        Table(
+            name="thresholds",
+            title="Thresholds of machines without metrics",
+            caption="Threshold of each detector on every machine that has no metrics, because its recordings for "
+            "evaluation are not both normal and abnormal or have no labels, and how many of the recordings are above "
+            f"it.{synthetic_note(results.is_synthetic)}",
+            texts=texts.rename(columns=_HEADINGS),
+            values=values.rename(columns=_HEADINGS),
+            marks=no_marks(texts.rename(columns=_HEADINGS)),
+            data=data,
+        )
+    ]
 
 
 def machines(results: Results, metric: str) -> list[Table]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mimii.data.machines import ALL, LABELS, MACHINE
+from mimii.data.machines import LABELS, MACHINE
 from mimii.data.mimii import published_baseline
 from mimii.data.recordings import is_synthetic
 from mimii.errors import UserError
@@ -20,6 +20,7 @@ from mimii.report import labels
 from mimii.report.rows import groups_or_machines, machines_only
 from mimii.report.snr import snr_order
 from mimii.report.texts import PUBLISHED
+from mimii.runtime.spelling import did_you_mean
 from mimii.settings import SCORINGS
 from mimii.storage import names, schema
 from mimii.storage.files import first_line
@@ -89,7 +90,7 @@ class Results:
         """One recording of each machine that a file of scores names."""
         paths: dict[object, Path] = {}
         for rows in (self.detection, self.classification):
-            for machine, group in rows[rows["machine_id"] != ALL].groupby(MACHINE):
+            for machine, group in machines_only(rows).groupby(MACHINE):
                 if machine in paths:
                     continue
                 for run_id in group["run_id"]:
@@ -101,8 +102,12 @@ class Results:
 
     @cached_property
     def is_synthetic(self) -> bool:
-        """Tell whether a recording lies in a data set whose README calls itself synthetic."""
-        return any(map(is_synthetic, self.recordings))
+        """Tell whether a row is of synthetic recordings; older rows do not say so, but their data set's README may."""
+        return "yes" in self._says_synthetic or any(map(is_synthetic, self.recordings))
+
+    @property
+    def _says_synthetic(self) -> set[str]:
+        return {*self.detection["synthetic"], *self.classification["synthetic"]}
 
     @cached_property
     def published(self) -> pd.DataFrame:
@@ -143,6 +148,7 @@ def load(directory: Path, models: Sequence[str] | None = None, snr: Sequence[str
         raise UserError(f"{directory} is not a directory; give the --result_dir of the experiments")
     notes: list[str] = []
     tables = [table for path in sorted(directory.glob("[!.]*.csv")) if (table := _read(path, notes)) is not None]
+    tables.sort(key=_last_time)
     is_classification = [bool(_ONLY_OF_CLASSIFICATION & set(table)) for table in tables]
     detection, classification = (
         _combined([table for table, flag in zip(tables, is_classification, strict=True) if flag == wanted])
@@ -157,7 +163,10 @@ def load(directory: Path, models: Sequence[str] | None = None, snr: Sequence[str
             continue
         known = sorted(filter(None, everything[column].unique()))
         if unknown := [value for value in values if value not in known]:
-            raise UserError(f"{option} {' '.join(unknown)} is not in {directory}, which has {', '.join(known)}")
+            suggestion = did_you_mean(unknown[0], known)
+            raise UserError(
+                f"{option} {' '.join(unknown)} is not in {directory}, which has {', '.join(known)}{suggestion}"
+            )
         detection, classification = (table[table[column].isin(values)] for table in (detection, classification))
     if detection.empty and classification.empty:
         raise UserError(f"no row in {directory} has both the --models and the --snr")
@@ -189,6 +198,11 @@ def _read(path: Path, notes: list[str]) -> pd.DataFrame | None:
     return table
 
 
+def _last_time(table: pd.DataFrame) -> str:
+    """When the last row of a table was written; empty where nothing says so."""
+    return str(table["timestamp"].iloc[-1]) if len(table) and "timestamp" in table else ""
+
+
 def _combined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Tables as one, with all columns of the schema: a text that a table does not have is empty, a number is NaN."""
     rows = pd.concat([pd.DataFrame(columns=[*_TEXTS, *_NUMBERS]), *tables], ignore_index=True)
@@ -198,8 +212,11 @@ def _combined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _latest(rows: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Of each run the latest row, and of each model, machine and seed the latest run, in the order of the report."""
-    rows = rows.sort_values("timestamp", kind="stable").drop_duplicates("run_id", keep="last")
+    """Of each run the last row, and of each model, machine and seed the last run, in the order of the report.
+
+    The order within a file counts, and not the time, for a clock may have been set back.
+    """
+    rows = rows.drop_duplicates("run_id", keep="last")
     rows = labels.with_labels(rows)
     latest = rows.drop_duplicates(["classification_type", "label", *MACHINE, "seed"], keep="last")
     if older := len(rows) - len(latest):
@@ -234,15 +251,21 @@ def _note_what_is_missing(results: Results) -> None:
         if all_rows.empty:
             notes.append(f"There are no results of {task}.")
             continue
+        judged = rows[rows[list(metrics)].notna().any(axis=1)]
+        if unjudged := len(rows) - len(judged):
+            notes.append(
+                f"{unjudged} of {len(rows)} rows of {task} have no metrics: these take labelled recordings, normal and "
+                "abnormal ones."
+            )
         for metric in metrics:
-            missing = int(rows[metric].isna().sum())
-            if missing == len(rows):
+            missing = int(judged[metric].isna().sum())
+            if missing and missing == len(judged):
                 notes.append(f"No row of {task} has a value of {metric}.")
             elif missing:
-                notes.append(f"{missing} of {len(rows)} rows of {task} have no value of {metric}.")
-    if without := len(machines) - len(results.scored):
-        notes.append(
-            f"{without} of {len(machines)} runs kept no scores: they have no interval, ROC curve or histogram."
-        )
-    if not results.recordings or not any(path.exists() for path in results.recordings):
+                notes.append(f"{missing} of {len(judged)} rows of {task} have no value of {metric}.")
+    judged = machines[machines[list(schema.RANKINGS)].notna().any(axis=1)]
+    if without := len(judged) - int(judged["run_id"].isin(list(results.scores)).sum()):
+        notes.append(f"{without} of {len(judged)} runs kept no scores: they have no interval, ROC curve or histogram.")
+    is_told = "" not in results._says_synthetic or results.is_synthetic
+    if not is_told and not any(path.exists() for path in results.recordings):
         notes.append("The recordings are not where they were: whether they are synthetic can't be told.")

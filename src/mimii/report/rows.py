@@ -8,12 +8,18 @@ from mimii.report.snr import snr_order
 
 def machines_only(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows without those of machine groups: one AUC over several machines compares scores of different scale."""
-    return rows[rows["machine_id"] != ALL]
+    return rows[~_are_groups(rows)]
+
+
+def _are_groups(rows: pd.DataFrame) -> pd.Series:
+    """Tell which rows are of machine groups; a detector of single machines may be that of one called ``all``."""
+    is_of_one = (rows["dataset_scope"] == "machine") & (rows["classification_type"] == "")
+    return (rows["machine_id"] == ALL) & ~is_of_one
 
 
 def groups_or_machines(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of machine groups or, of a model that has none, those of machines: what a classifier was trained on."""
-    is_group = rows["machine_id"] == ALL
+    is_group = _are_groups(rows)
     has_groups = is_group.groupby([rows["classification_type"], rows["label"]]).transform("any")
     return rows[is_group | ~has_groups]
 

@@ -1,5 +1,6 @@
 """A table of the report and how it is written: LaTeX (booktabs) for papers, Markdown for a README, CSV for programs."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,15 @@ _LONG = 40  # rows from which on a LaTeX table may break over pages
 _NARROW = 7  # columns up to which it may, for only a table on one page can be scaled to its width
 _FIT = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}"  # only what is wider than the text shrinks
 _TEX = {"±": r"$\pm$", MINUS: "$-$", "†": r"$^\dagger$", DASH: "--"}
+_ESCAPES = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        **{"|": r"\textbar{}", "<": r"\textless{}", ">": r"\textgreater{}"},
+        **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"},
+    }
+)
+# what Markdown would not show as it is; an underscore between letters it does, and a < before a blank
+_MARKDOWN = re.compile(r"[\\`*\[\]|~$]|<(?=[a-zA-Z/!?])|&(?=\w+;|#)|(?<!\w)_|_(?!\w)")
 
 
 @dataclass
@@ -53,12 +63,14 @@ class Table:
         styles = {"best": "textbf:--rwrap;", "second": "underline:--rwrap;", "": ""}
         # the styles are given by position: a label can be there twice
         css = self.marks.map(styles.__getitem__).to_numpy()
-        frame = self.texts.reset_index()
+        headings: dict[object, object] = dict(enumerate([self.texts.index.name, *self.texts.columns]))
+        # by number: a machine type can be called as the index is
+        frame = self.texts.reset_index(allow_duplicates=True).set_axis(list(headings), axis="columns")
         css = np.hstack([np.full((len(frame), 1), ""), css])
         text = (
             frame.style.hide(axis="index")
-            .format(escape="latex")
-            .format_index(escape="latex", axis="columns")
+            .format(_latex)
+            .format_index(lambda number: _latex(headings[number]), axis="columns")
             .apply(lambda _: css, axis=None)
             .to_latex(
                 hrules=True,
@@ -77,17 +89,20 @@ class Table:
         else:
             text = text.replace(r"\begin{tabular}", _FIT + "{%\n\\begin{tabular}")
             text = text.replace(r"\end{tabular}", r"\end{tabular}}")
-        return f"% \\usepackage{{booktabs,graphicx,longtable}}\n{text}"
+        other = "" if text.isascii() else "; LuaLaTeX or XeLaTeX with a font that has all letters"
+        return f"% \\usepackage{{booktabs,graphicx,longtable}}{other}\n{text}"
 
     def to_markdown(self) -> str:
         """A table for a README."""
         wraps = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
         shown = [
-            [wraps[mark].format(text) for text, mark in zip(texts, marks, strict=True)]
+            [wraps[mark].format(_markdown(text)) for text, mark in zip(texts, marks, strict=True)]
             for texts, marks in zip(self.texts.to_numpy(), self.marks.to_numpy(), strict=True)
         ]
-        frame = pd.DataFrame(shown, index=self.texts.index, columns=self.texts.columns)
-        return f"{frame.to_markdown(colalign=self._alignment, disable_numparse=True)}\n\n{self.caption}\n"
+        index = self.texts.index.map(_markdown).rename(_markdown(self.texts.index.name))
+        frame = pd.DataFrame(shown, index=index, columns=self.texts.columns.map(_markdown))
+        text = frame.to_markdown(colalign=self._alignment, disable_numparse=True)
+        return f"{text}\n\n{_markdown(self.caption)}\n"
 
     def write(self, directory: Path) -> None:
         """Write all forms of the table."""
@@ -100,11 +115,14 @@ class Table:
                 temporary.write_text(text, encoding="utf-8")
 
 
-def _latex(text: str) -> str:
+def _latex(text: object) -> str:
     """Escape what LaTeX reads as a command."""
-    for character in "&%$#_{}":
-        text = text.replace(character, f"\\{character}")
-    return text
+    return str(text).translate(_ESCAPES)
+
+
+def _markdown(text: object) -> str:
+    """Escape what Markdown reads as a mark."""
+    return _MARKDOWN.sub(r"\\\g<0>", str(text))
 
 
 def best_marks(values: pd.DataFrame, comparable: pd.DataFrame | None = None, decimals: int = 3) -> pd.DataFrame:

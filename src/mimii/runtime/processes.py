@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
@@ -41,7 +41,7 @@ def in_parallel(
     scheduler: str | None = None,
     *,
     lost: Callable[[Argument], Result] | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Give the results as they come, in any order.
 
     Processes are started afresh on every platform, so nothing depends on fork. They end with the iterator, at once

@@ -14,14 +14,14 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from mimii.errors import StorageError
+from mimii.errors import StorageError, UserError
 
 _SEAL_SIZE = hashlib.sha256().digest_size  # [bytes]
 _HASH_BLOCK = 2**20  # [bytes]
 _ABANDONED_AFTER = 24 * 3600  # [s]; no file takes a day to write
 
 
-class CacheError(Exception):
+class CacheError(UserError):
     """A cache file is damaged, of another version, or holds what it must not."""
 
 
@@ -75,6 +75,31 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # there is none, or no directory for it
             temporary.unlink()
+
+
+def check_writable(directory: Path, content: str) -> None:
+    """Make a directory and see that it can be written, before work is done whose result is to be kept there.
+
+    Parameters
+    ----------
+    directory : Path
+    content : str
+        What is to be written, for the message.
+
+    Raises
+    ------
+    UserError
+        It can't be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe = directory / f".writable-{uuid.uuid4().hex}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {directory}: {error.strerror}; choose another directory for {content}"
+        ) from error
 
 
 class _SealingFile:

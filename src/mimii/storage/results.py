@@ -1,10 +1,9 @@
 """Appends rows to a results CSV, and keeps what figures and statistics are made from."""
 
-import csv
 import io
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,9 @@ import pandas as pd
 from filelock import FileLock
 
 from mimii.errors import StorageError, UserError
+from mimii.runtime import locks
 from mimii.storage import files, schema
+from mimii.storage.growing import GrowingTable, UnfitError, whole_content
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +28,8 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-class _UnfitError(Exception):
-    """A file can't take rows; the message says why."""
-
-
 class ResultsTable:
     """A CSV that only grows by whole rows, though processes are killed or several append to it.
-
-    Every append writes the file anew beside the old one and swaps them: results are small, and a torn row would
-    cost more than that.
 
     Parameters
     ----------
@@ -44,18 +38,18 @@ class ResultsTable:
         to a new file beside it, and a warning names it; what is in it stays as it is.
     columns : sequence of str
         The names of its columns, in order; ``run_id`` is among them.
-
-    Attributes
-    ----------
-    path : Path
-        The CSV that is used.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]):
         self.columns = list(columns)
-        self.path = path
         self._names = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(2))
-        self.read()
+        self._table = GrowingTable(path, self.columns)
+        self._look()
+
+    @property
+    def path(self) -> Path:
+        """The CSV that is used."""
+        return self._table.path
 
     def read(self) -> pd.DataFrame:
         """All rows; an empty text is an empty text, an empty number NaN.
@@ -65,43 +59,18 @@ class ResultsTable:
         UserError
             The file can't be read.
         """
-        while True:
-            try:
-                return self._parse(self.path.read_bytes() if self.path.exists() else b"")
-            except _UnfitError as error:
-                unfit, self.path = self.path, next(self._names)
-                log.warning("%s %s: rows go to %s.", unfit, error, self.path)
-            except OSError as error:
-                reason = files.first_line(error)
-                raise UserError(f"{self.path} can't be read ({reason}); name another --output_csv") from error
+        self._look()
+        return self._table.read()
 
-    def _parse(self, content: bytes) -> pd.DataFrame:
-        """Rows of a file's content.
-
-        Raises
-        ------
-        _UnfitError
-            It has other columns, or is damaged: nothing must be built on it.
-        """
-        try:
-            text = content.decode("utf-8-sig")
-            lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise _UnfitError(f"is damaged ({files.first_line(error)})") from error
-        if not lines:
-            return pd.DataFrame(columns=self.columns)
-        if lines[0] != self.columns:
-            raise _UnfitError("has other columns than this version writes")
-        if torn := [line for line in lines if len(line) != len(self.columns)]:
-            raise _UnfitError(f"is damaged (a row has {len(torn[0])} of {len(self.columns)} values)")
-        try:
-            return schema.convert(pd.DataFrame(lines[1:], columns=self.columns, dtype=str), strict=True)
-        except ValueError as error:
-            raise _UnfitError(f"is damaged ({error})") from error
+    def latest(self, run_ids: Iterable[str]) -> pd.DataFrame:
+        """The latest row of each of some runs, in the order of the file; see `read`."""
+        self._look()
+        return self._table.read(list(run_ids))
 
     def run_ids(self) -> set[str]:
         """The runs that have a row."""
-        return set(self.read()["run_id"])
+        self._look()
+        return set(self._table.runs)
 
     def append(self, rows: Sequence[dict[str, Any]], *, again: bool = False) -> None:
         """Append rows, all of them or, where that fails, none.
@@ -121,48 +90,71 @@ class ResultsTable:
         try:
             self._append(rows, again)
         except StorageError as error:
-            unfit, self.path = self.path, next(self._names)
+            unfit, self._table = self._table, GrowingTable(next(self._names), self.columns)
             try:
                 self._append(rows, again)
             except StorageError:
-                self.path = unfit
+                self._table = unfit
                 raise error from None
             log.warning("%s: rows go to %s.", error, self.path)
 
     def _append(self, rows: Sequence[dict[str, Any]], again: bool) -> None:
         path = None
-        while path != self.path:  # reading may find that the file can't take rows any more
+        while path != self.path:  # looking may find that the file can't take rows any more
             path = self.path
             with self._locked():
-                rows_before = self.read()
+                self._look_locked()
                 if path == self.path:
-                    done = set() if again else set(rows_before["run_id"])
-                    if new := [row for row in rows if row["run_id"] not in done]:
-                        self._write(new)
+                    new = [row for row in rows if again or row["run_id"] not in self._table.runs]
+                    if new:
+                        self._table.append(new)
 
-    def _write(self, rows: Sequence[dict[str, Any]]) -> None:
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-        before = self.path.read_bytes() if self.path.exists() else b""
-        if not before.decode("utf-8-sig").strip():
-            before = b""
-            writer.writeheader()
-        elif not before.endswith(b"\n"):
-            before += b"\n"
-        writer.writerows({name: "" if value != value else value for name, value in row.items()} for row in rows)
-        with files.whole_file(self.path) as temporary:
-            temporary.write_bytes(before + text.getvalue().encode("utf-8"))
+    def _look(self) -> None:
+        """Bring what is known of the file up to date, or go on with a new one where it can't take rows."""
+        path = None
+        while path != self.path:
+            path = self.path
+            if path.exists():
+                with self._locked():
+                    self._look_locked()
+            else:
+                self._table.forget()
+
+    def _look_locked(self) -> None:
+        """See `_look`; of a new file nothing is known yet.
+
+        Raises
+        ------
+        UserError
+            The file can't be read.
+        """
+        try:
+            self._table.look()
+        except UnfitError as error:
+            unfit, self._table = self.path, GrowingTable(next(self._names), self.columns)
+            log.warning("%s %s: rows go to %s.", unfit, error, self.path)
+        except OSError as error:
+            reason = files.first_line(error)
+            raise UserError(f"{self.path} can't be read ({reason}); name another --output_csv") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes from appending."""
+        """Keep other processes from appending.
+
+        Raises
+        ------
+        StorageError
+            There can be no lock, or a process that was stopped holds it.
+        """
         lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            is_held = locks.acquire(lock, lambda: "the process", f"that appends to {self.path}")
         except OSError as error:
             reason = error.strerror or error
             raise StorageError(f"cannot write {self.path}: {reason}; name another --output_csv") from error
+        if not is_held:
+            raise StorageError(f"cannot write {self.path}: another process holds it, which may have been stopped")
         try:
             yield
         finally:
@@ -183,7 +175,8 @@ def read_table(path: Path) -> pd.DataFrame:
     OSError, ValueError
         It can't be read, or is no CSV.
     """
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    content = io.BytesIO(whole_content(path))
+    table = pd.read_csv(content, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     return schema.convert(table, strict=False)
 
 

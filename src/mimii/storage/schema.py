@@ -107,7 +107,8 @@ COLUMNS = (
         "Threshold from",
         "decision",
         "the scores that the threshold follows from: `held_out`, of recordings that the model has not learnt from, or "
-        "`training`",
+        "`training`; `held_out_highest` or `training_highest` where they are fewer than five and the highest one is "
+        "the threshold",
         is_text=True,
         tables=_DETECTION,
     ),
@@ -146,23 +147,42 @@ COLUMNS = (
         "Training [s]",
         "cost",
         "wall time of the fit, after a rehearsal of one step, without extraction and without waiting for other "
-        "processes that measure",
+        "processes that measure; for `mahalanobis` with the pass that finds the residuals. Comparable between rows "
+        "with `jobs` 1",
         decimals=2,
     ),
-    Column("model_size_mb", "Size [MB]", "cost", "size of the model's file; 1 MB is 1,000,000 bytes"),
+    Column(
+        "model_size_mb",
+        "Size [MB]",
+        "cost",
+        "size of a file that holds what this scoring needs, its threshold included; 1 MB is 1,000,000 bytes",
+    ),
     Column("num_parameters", "Parameters", "cost", "numbers that were fitted to the data and are kept", decimals=0),
     Column(
         "inference_time_ms",
         "Latency [ms]",
         "cost",
-        "median time to score one window or, with a clip-level detector, one recording; measured while no other task "
-        "of this program works on the host",
+        "median time to score one recording, whatever the model; measured while no other task of this program works on "
+        "the host",
+    ),
+    Column(
+        "window_time_ms",
+        "Window [ms]",
+        "cost",
+        "the same for one window; empty for clip-level detectors, which do not work on windows",
     ),
     Column(
         "throughput_samples_per_sec",
+        "Recordings/s",
+        "cost",
+        "recordings scored in a second, in batches of 16, whatever the model",
+        decimals=1,
+    ),
+    Column(
+        "windows_per_sec",
         "Windows/s",
         "cost",
-        "windows scored in a second, in batches of 256; with a clip-level detector recordings",
+        "windows scored in a second, in batches of 256; empty for clip-level detectors",
         decimals=0,
     ),
     Column(
@@ -176,8 +196,8 @@ COLUMNS = (
         "peak_ram_mb",
         "RAM [MB]",
         "cost",
-        "peak resident memory of the process while training, with its libraries and with what earlier tasks left in it",
-        decimals=0,
+        "the most memory that the fit took beyond what the process held before, features and libraries among that",
+        decimals=1,
     ),
     Column(
         "score_pooling",
@@ -242,7 +262,22 @@ COLUMNS = (
     Column("variant", "Variant", "fact", "which algorithm, where a model chooses by the amount of data", is_text=True),
     Column("device", "Device", "fact", "`cpu`, `cuda` or `mps`", is_text=True),
     Column("device_name", "Device name", "fact", "what the processor or the graphics card is called", is_text=True),
-    Column("jobs", "Jobs", "fact", "how many tasks ran side by side", decimals=0),
+    Column(
+        "jobs",
+        "Jobs",
+        "fact",
+        "how many tasks ran side by side when the model was trained, this one included",
+        decimals=0,
+    ),
+    Column(
+        "measured_alone",
+        "Measured alone",
+        "fact",
+        "`no` where another process of this program did not pause, because it was stopped, say, and may have disturbed "
+        "the measurement of latency and throughput; else `yes`",
+        is_text=True,
+    ),
+    Column("synthetic", "Synthetic", "fact", "`yes` for recordings of `make_demo_dataset.py`; else `no`", is_text=True),
     Column("torch_version", "PyTorch", "fact", "version of torch", is_text=True),
     Column(
         "run_id",

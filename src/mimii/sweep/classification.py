@@ -10,7 +10,7 @@ import pandas as pd
 from mimii.data.machines import ALL, LABELS, MACHINE, machine_name
 from mimii.data.splits import split_for_classification
 from mimii.errors import TaskError, UserError
-from mimii.evaluation.efficiency import measure_inference
+from mimii.evaluation.efficiency import MB, measure_inference
 from mimii.evaluation.metrics import classification_metrics
 from mimii.features.windows import Features, Windows
 from mimii.models import create_model
@@ -18,6 +18,7 @@ from mimii.models.base import Classifier, Model
 from mimii.models.files import TrainedClassifier
 from mimii.settings import ClassificationSettings
 from mimii.storage import schema
+from mimii.sweep.checks import find_copies, warn_of_copies
 from mimii.sweep.groups import Key, MachineGroup, make_groups, usable, warn_once
 from mimii.sweep.identity import Way, with_seeds
 from mimii.sweep.planning import Planner, find, subjects_of
@@ -88,9 +89,12 @@ class ClassificationTask(Task[TrainedClassifier]):
         return windows.mean_by_recording(trained.model.predict_proba(windows))
 
     def measure(self, trained: TrainedClassifier, windows: Windows, way: Way) -> dict[str, Any]:
-        """Parameters, and the time to classify a window."""
-        inference = measure_inference(trained.model.predict_proba, windows)
-        return {"num_parameters": trained.model.num_parameters, **inference}
+        """Parameters, size, and the time to classify a recording and a window."""
+        return {
+            "num_parameters": trained.model.num_parameters,
+            "model_size_mb": trained.size() / MB,
+            **measure_inference(partial(self.apply, trained, way=way), windows, trained.model.predict_proba),
+        }
 
     def can_evaluate(self, recordings: pd.DataFrame, key: Key) -> bool:
         """Every class must occur, but that a machine is itself one class where machines are told apart."""
@@ -136,6 +140,7 @@ def plan(settings: ClassificationSettings, recordings: pd.DataFrame) -> list[Cla
     run, planner = settings.run, Planner(settings, PROTOCOL)
     task_type = settings.classification_type
     said: set[str] = set()
+    copies: dict[str, str] = {}
     for training in with_seeds(settings.training, run.seeds):
         labelled = split_for_classification(recordings, training.seed)
         if labelled.empty:
@@ -144,6 +149,7 @@ def plan(settings: ClassificationSettings, recordings: pd.DataFrame) -> list[Cla
         if dropped:
             warn_once(f"Not used, too few clips for both sides of the split: {', '.join(dropped)}.", said)
         groups = usable(groups, partial(why_not, classification_type=task_type), said)
+        copies |= find_copies(groups)
         classes = {group: class_list(group, task_type) for group in groups}
         subjects = {
             group: subjects_of(group, run.scope, partial(can_evaluate, task_type, len(classes[group])))
@@ -163,6 +169,7 @@ def plan(settings: ClassificationSettings, recordings: pd.DataFrame) -> list[Cla
                     classes=classes[group],
                     **chosen,
                 )
+    warn_of_copies(copies)
     return planner.tasks
 
 

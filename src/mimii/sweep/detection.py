@@ -1,5 +1,6 @@
 """Anomaly detection: models learn from normal recordings alone, by the protocol of the MIMII paper."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -8,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mimii.data.machines import LABELS, UNLABELLED
+from mimii.data.machines import LABELS, UNLABELLED, machine_name
 from mimii.data.splits import split_for_detection
-from mimii.evaluation.efficiency import measure_inference
+from mimii.evaluation.efficiency import MB, measure_inference
 from mimii.evaluation.metrics import decision_metrics, detection_metrics
 from mimii.features.windows import Features, Windows
 from mimii.models import clip_options, create_model, scoring_ways
@@ -18,6 +19,7 @@ from mimii.models.base import Detector, Model, WindowDetector
 from mimii.models.files import TrainedDetector
 from mimii.settings import ClipSettings, DetectionSettings
 from mimii.storage import schema
+from mimii.sweep.checks import find_copies, warn_of_copies
 from mimii.sweep.groups import Key, MachineGroup, make_groups, usable
 from mimii.sweep.identity import Way, draws_random_numbers, with_seeds
 from mimii.sweep.planning import Planner, find, subjects_of
@@ -25,11 +27,14 @@ from mimii.sweep.rows import Judgement, describe
 from mimii.sweep.task import Task
 from mimii.training.hooks import Training
 
+log = logging.getLogger(__name__)
+
 OUTPUT = "research_results.csv"
 COLUMNS = [column.name for column in schema.of_table("detection")]
 PROTOCOL = 5  # it is raised when a change of the code changes the numbers, and everything is then done again
 
 _METRICS = ("auc", "pr_auc", "pauc", "auc_source", "auc_target")
+_HELD_OUT = 0.2  # of the normal recordings of a machine, where nothing else is there to score
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,22 +79,30 @@ class DetectionTask(Task[TrainedDetector]):
         return dict(zip(("scoring", "score_pooling"), way, strict=True))
 
     def measure(self, trained: TrainedDetector, windows: Windows, way: Way) -> dict[str, Any]:
-        """Parameters, and the time to score a window, or a recording where windows have no score."""
+        """Parameters, size, the time to score a recording and, where the model works on windows, a window."""
         model, (scoring, score_pooling) = trained.model, way
-        score: Callable[[Windows], object] = partial(model.score_recordings, scoring=scoring)
+        score = partial(model.score_recordings, scoring=scoring, score_pooling=score_pooling)
+        score_windows: Callable[[Windows], object] | None = None if model.is_clip_level else score
         if score_pooling and isinstance(model, WindowDetector):
-            score = model.score_windows
-        inference = measure_inference(score, windows, whole_recordings=model.is_clip_level)
-        return {"num_parameters": model.count_parameters(scoring), **inference}
+            score_windows = model.score_windows
+        return {
+            "num_parameters": model.count_parameters(scoring),
+            "model_size_mb": trained.size(way) / MB,
+            **measure_inference(score, windows, score_windows),
+        }
 
     def can_evaluate(self, recordings: pd.DataFrame, key: Key) -> bool:
-        """Tell whether there is a ROC curve, or recordings without a label, which are scored all the same."""
-        return can_evaluate(recordings, key)
+        """Tell whether the recordings that are left can be judged as those that were found would have been."""
+        found = next(one.subject.recordings for one in self.evaluations if one.subject.key == key)
+        has_lost_metrics = _has_metrics(found) and not _has_metrics(recordings)
+        return can_evaluate(recordings, key) and (not has_lost_metrics or UNLABELLED in set(recordings["label"]))
 
     def evaluate(
         self, trained: TrainedDetector, recordings: pd.DataFrame, outputs: np.ndarray, key: Key, way: Way
     ) -> Judgement:
         """Judge the anomaly scores of recordings; those without a label do not enter the metrics.
+
+        The metrics are empty where the recordings are not both normal and abnormal.
 
         The threshold is the machine's own, from its recordings for training. A machine without any, whose group's
         other machines were learnt from, has the threshold of the group.
@@ -99,8 +112,8 @@ class DetectionTask(Task[TrainedDetector]):
         calibration = trained.calibrations[way]
         metrics: dict[str, Any] = dict.fromkeys(_METRICS, np.nan)
         threshold = calibration.threshold(key)
-        metrics |= {"threshold": threshold, "threshold_from": calibration.source}
-        if labelled["label"].nunique() == len(LABELS):
+        metrics |= {"threshold": threshold, "threshold_from": calibration.threshold_from(key)}
+        if _has_metrics(recordings):
             is_abnormal = (labelled["label"] == "abnormal").to_numpy()
             metrics |= detection_metrics(is_abnormal, outputs[is_labelled], labelled["domain"].to_numpy())
             metrics |= decision_metrics(is_abnormal, outputs[is_labelled], threshold)
@@ -109,7 +122,29 @@ class DetectionTask(Task[TrainedDetector]):
 
 def prepare(settings: DetectionSettings) -> pd.DataFrame:
     """The recordings of an experiment, with a column ``split``: ``train`` or ``eval``."""
-    return split_for_detection(find(settings.data))
+    return hold_out(split_for_detection(find(settings.data)), settings.run.scope)
+
+
+def hold_out(recordings: pd.DataFrame, scope: str) -> pd.DataFrame:
+    """Let the last fifth of a machine's recordings be for evaluation where its machine group has nothing to score.
+
+    That is where all recordings are normal and no layout says which ones are for evaluation. The last ones in the
+    order of the names are the latest, as a rule: the scores then show how a detector does on later recordings.
+
+    Parameters
+    ----------
+    recordings : pd.DataFrame
+        With a column ``split``.
+    scope : str
+        Which machines share a model.
+    """
+    held_out: list[str] = []
+    for group in make_groups(recordings, scope):
+        if group.of_split("eval").empty:
+            for machine in group.machines:
+                count = min(max(1, round(_HELD_OUT * len(machine))), len(machine) - 1)
+                held_out += machine["path"].iloc[len(machine) - count :].tolist()
+    return recordings.assign(split=recordings["split"].where(~recordings["path"].isin(held_out), "eval"))
 
 
 def plan(
@@ -124,7 +159,20 @@ def plan(
     """
     run, planner = settings.run, Planner(settings, PROTOCOL)
     groups = usable(make_groups(recordings, run.scope), why_not, set())
+    warn_of_copies(find_copies(groups))
     subjects = {group: subjects_of(group, run.scope, can_evaluate) for group in groups}
+    without = [
+        machine_name(subject.key)
+        for of_group in subjects.values()
+        for subject in of_group
+        if not _has_metrics(subject.recordings) and UNLABELLED not in set(subject.recordings["label"])
+    ]
+    if without:
+        log.warning(
+            "Trained, scored and given a threshold, but without metrics, which take both normal and abnormal "
+            "recordings: %s.",
+            ", ".join(without),
+        )
     for number, training in enumerate(with_seeds(settings.training, run.seeds)):
         for model in run.models:
             if number and not draws_random_numbers(model):
@@ -144,16 +192,17 @@ def plan(
 
 
 def can_evaluate(recordings: pd.DataFrame, key: Key) -> bool:
-    """Tell whether there is a ROC curve, or recordings without a label, which are scored all the same."""
-    labels = set(recordings["label"])
-    return labels.issuperset(LABELS) or UNLABELLED in labels
+    """Tell whether there is a recording to score; metrics are empty where they do not exist."""
+    return len(recordings) > 0
+
+
+def _has_metrics(recordings: pd.DataFrame) -> bool:
+    """Tell whether there is a ROC curve; recordings without a label do not count."""
+    return set(recordings["label"]).issuperset(LABELS)
 
 
 def why_not(group: MachineGroup) -> str:
     """Why no detector of this group can be trained and evaluated; empty where it can be."""
     if group.of_split("train").empty:
         return "no normal recording is left to train on"
-    evaluated = (machine[machine["split"] == "eval"] for machine in group.machines)
-    if not any(can_evaluate(recordings, group.key) for recordings in evaluated):
-        return "no abnormal recording is there to evaluate with"
-    return ""
+    return "" if len(group.of_split("eval")) else "no recording is left to evaluate with"

@@ -1,18 +1,20 @@
 """Does the tasks of an experiment that are not done yet, and keeps what they give."""
 
 import logging
-import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from mimii.errors import StorageError, TaskError, UserError
+from mimii.runtime.exclusive import shared_directory
 from mimii.runtime.logs import about
 from mimii.runtime.processes import in_parallel
 from mimii.settings import RunSettings
+from mimii.storage.files import check_writable
 from mimii.storage.names import outdated_files
 from mimii.storage.results import ResultsTable, save_csv
 from mimii.sweep.rows import Outcome
@@ -86,6 +88,11 @@ def run_tasks(
     Returns
     -------
     Result
+
+    Raises
+    ------
+    UserError
+        A directory can't be used, and nothing was done yet.
     """
     done = set() if run.retrain else table.run_ids()
     pending = [rest for task in tasks if (rest := task.remaining(done))]
@@ -94,8 +101,12 @@ def run_tasks(
     model_files = {evaluation.run_id: task.model_path for task in tasks for evaluation in task.evaluations}
     failed = []
     if pending:
+        shared_directory()
+        if any(run.retrain or not task.model_path.exists() for task in pending):
+            check_writable(run.model_dir, "models that are to be trained")
         _name_outdated(run)
-        store, jobs = pending[0].store, pending[0].jobs
+        store, jobs = pending[0].store, min(pending[0].jobs, len(pending))
+        pending = [replace(task, jobs=jobs) for task in pending]
         device = next((task.device for task in pending if task.device != "cpu"), "cpu")
         # a machine is in the tasks of several models and seeds
         machines = {store.path(machine): machine for task in pending for machine in task.group.machines}
@@ -108,36 +119,31 @@ def run_tasks(
             jobs,
             extra={"sweep": (len(pending), epochs)},
         )
-        for outcome in _sweep(pending, jobs, run, table):
-            if outcome.failed:
-                failed.append(outcome.task)
-            elif keep:
-                keep(outcome, _latest(table, model_files))
+        with closing(_sweep(pending, jobs, run, table)) as outcomes:  # closed, it ends the processes
+            for outcome in outcomes:
+                if outcome.failed:
+                    failed.append(outcome.task)
+                elif keep:
+                    keep(outcome, table.latest(model_files))
     if failed:
         log.error("%d of %d failed: %s.", len(failed), len(pending), ", ".join(failed))
-    return Result(_latest(table, model_files), recordings, table.path, model_files, failed)
+    return Result(table.latest(model_files), recordings, table.path, model_files, failed)
 
 
-def _sweep(pending: Sequence[Task], jobs: int, run: RunSettings, table: ResultsTable) -> Iterator[Outcome]:
+def _sweep(pending: Sequence[Task], jobs: int, run: RunSettings, table: ResultsTable) -> Generator[Outcome]:
     """Do tasks in several processes, and keep the results of each as soon as it is done."""
-    outcomes = in_parallel(run_task, pending, jobs, run.scheduler, lost=_lost)
-    for number, outcome in enumerate(outcomes, start=1):
-        if outcome.failed:
-            log.error("%s: %s", outcome.task, outcome.message, extra={"task_ended": True})
-            log.debug("%s", outcome.details)
-        else:
-            for path, content in outcome.files.items():
-                save_csv(run.result_dir / path, content)
-            table.append(outcome.rows, again=run.retrain)  # the rows last: they say that the rest is kept
-            log.info("%d/%d %s: %s", number, len(pending), outcome.task, outcome.message, extra={"task_ended": True})
-        yield outcome
-
-
-def _latest(table: ResultsTable, run_ids: Iterable[str]) -> pd.DataFrame:
-    """The latest row of each run."""
-    rows = table.read()
-    rows = rows[rows["run_id"].isin(list(run_ids))].drop_duplicates("run_id", keep="last")
-    return rows.reset_index(drop=True)
+    with closing(in_parallel(run_task, pending, jobs, run.scheduler, lost=_lost)) as outcomes:
+        for number, outcome in enumerate(outcomes, start=1):
+            if outcome.failed:
+                log.error("%s: %s", outcome.task, outcome.message, extra={"task_ended": True})
+                log.debug("%s", outcome.details)
+            else:
+                for path, content in outcome.files.items():
+                    save_csv(run.result_dir / path, content)
+                table.append(outcome.rows, again=run.retrain)  # the rows last: they say that the rest is kept
+                text = f"{number}/{len(pending)} {outcome.task}: {outcome.message}"
+                log.info("%s", text, extra={"task_ended": True})
+            yield outcome
 
 
 def _lost(task: Task) -> Outcome:
@@ -152,7 +158,7 @@ def _cores() -> int:
 
 def _name_outdated(run: RunSettings) -> None:
     for directory in dict.fromkeys((run.pickle_dir, run.model_dir)):
-        if old := outdated_files(directory):
+        if directory.is_dir() and (old := outdated_files(directory)):
             log.warning(
                 "%d file(s) in %s, such as %s, are of another version of this program: they are not used, what they "
                 "hold is made again, and they can be deleted.",
@@ -160,21 +166,3 @@ def _name_outdated(run: RunSettings) -> None:
                 directory,
                 old[0].name,
             )
-
-
-def check_writable(*directories: Path) -> None:
-    """Make directories and see that they can be written, before anything else is done.
-
-    Raises
-    ------
-    UserError
-        One can't be written.
-    """
-    for directory in directories:
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            probe = directory / f".writable-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise UserError(f"cannot write to {directory}: {error.strerror}; choose another directory") from error

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from mimii.errors import UserError
 from mimii.models import REGISTRY, list_models
+from mimii.runtime.spelling import did_you_mean
 from mimii.settings import ClassificationSettings, DetectionSettings
+from mimii.storage.files import check_writable
 from mimii.storage.results import ResultsTable
 from mimii.sweep import classification, detection
-from mimii.sweep.engine import Result, check_writable, run_tasks
+from mimii.sweep.engine import Result, run_tasks
 
 
 def run(settings: DetectionSettings | ClassificationSettings) -> Result:
@@ -40,7 +42,9 @@ def run(settings: DetectionSettings | ClassificationSettings) -> Result:
 
 
 def check(settings: DetectionSettings | ClassificationSettings, models: Sequence[str]) -> None:
-    """See that the models are among those of the experiment and fit the windows, and that files can be written.
+    """See that the models are among those of the experiment and fit the windows, and that results can be written.
+
+    A cache that exists is looked at when something is to be written there: a complete one may be read-only.
 
     Raises
     ------
@@ -51,12 +55,15 @@ def check(settings: DetectionSettings | ClassificationSettings, models: Sequence
         raise UserError(f"no model is chosen; there are {', '.join(models)}")
     for name in settings.run.models:
         if name not in models:
-            raise UserError(f"unknown model {name}; there are {', '.join(models)}")
+            raise UserError(f"unknown model {name}{did_you_mean(name, models)}; there are {', '.join(models)}")
         if misfit := REGISTRY[name].misfit(settings.features.n_mels, settings.training.frames):
             raise UserError(f"{name} needs {misfit}")
-    run = settings.run
-    directories = [run.pickle_dir, run.model_dir, run.result_dir]
-    check_writable(*directories, *([run.output_csv.parent] if run.output_csv else []))
+    for cache in (settings.run.pickle_dir, settings.run.model_dir):
+        if not cache.is_dir():
+            check_writable(cache, "this cache")
+    check_writable(settings.run.result_dir, "the results")
+    if settings.run.output_csv:
+        check_writable(settings.run.output_csv.parent, "the table")
 
 
 def open_table(settings: DetectionSettings | ClassificationSettings) -> ResultsTable:

@@ -1,13 +1,14 @@
 """From the settings of an experiment to its tasks: what detection and classification share."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
-from mimii.data.machines import MACHINE
+from mimii.data.machines import ALL, MACHINE
 from mimii.data.recordings import find_recordings, fingerprint, is_synthetic, select
 from mimii.errors import UserError
 from mimii.features.store import FeatureStore
@@ -36,7 +37,7 @@ def find(settings: DataSettings) -> pd.DataFrame:
     Raises
     ------
     UserError
-        There are none, or synthetic machines lie beside real ones.
+        There are none, synthetic machines lie beside real ones, or a machine has the name of a whole group.
     """
     recordings = select(
         find_recordings(settings.base_dir, settings.layout),
@@ -44,7 +45,15 @@ def find(settings: DataSettings) -> pd.DataFrame:
         machine_type=settings.machine_type,
         machine_id=settings.machine_id,
     )
-    firsts = recordings.groupby(MACHINE)["path"].first()
+    for column in MACHINE:
+        named_all = recordings.loc[recordings[column] == ALL, "path"]
+        if not named_all.empty:  # its rows could not be told from those of the whole group
+            raise UserError(
+                f"--base_dir holds the {column} '{ALL}', a word that stands for all of them in the results: rename "
+                f"that directory above {named_all.iloc[0]}"
+            )
+    paths = recordings["path"]
+    firsts = paths.groupby(paths.map(os.path.dirname)).first()  # the parts of a machine may lie apart
     synthetic = [path for path in firsts if is_synthetic(path)]
     if synthetic and len(synthetic) < len(firsts):  # they would enter the same means
         raise UserError(

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from mimii.data.machines import machine_name
+from mimii.data.recordings import is_synthetic
 from mimii.data.splits import choose_clips
 from mimii.errors import TaskError
-from mimii.evaluation.efficiency import MB, PeakMemory, device_name
+from mimii.evaluation.efficiency import PeakMemory, device_name
 from mimii.features.store import FeatureStore, log_skipped
 from mimii.features.windows import Features, Windows
 from mimii.models import REGISTRY
@@ -30,6 +31,7 @@ from mimii.sweep.rows import (
     history_table,
     subject_columns,
     training_columns,
+    training_seconds,
 )
 from mimii.training.hooks import Training
 
@@ -59,7 +61,7 @@ class Task(ABC, Generic[Trained]):
         Where the trained model is kept.
     device : str
     jobs : int
-        How many tasks run side by side; it goes into the row.
+        How many tasks run side by side; of the training it goes into the row.
     retrain : bool
         Train even where the trained model is kept already.
     options : dict of str to Any
@@ -211,7 +213,7 @@ class Task(ABC, Generic[Trained]):
                 raise TaskError("the model's outputs are not finite")
         with exclusive.alone():
             costs = {way: self.measure(trained, windows, way) for way in self.ways}
-        return self._outcome(features, trained, outputs, costs)
+        return self._outcome(features, trained, outputs, costs, "yes" if exclusive.was_alone else "no")
 
     def _outcome(
         self,
@@ -219,6 +221,7 @@ class Task(ABC, Generic[Trained]):
         trained: Trained,
         outputs: dict[Way, tuple[np.ndarray, np.ndarray]],
         costs: dict[Way, dict[str, Any]],
+        measured_alone: str,
     ) -> Outcome:
         """The rows of all evaluations, and what is kept beside them."""
         common = {
@@ -228,8 +231,9 @@ class Task(ABC, Generic[Trained]):
             **asdict(self.store.settings),
             **training_columns(self.model, self.settings, self.device),
             **fact_columns(trained.facts),
-            "model_size_mb": self.model_path.stat().st_size / MB,
+            "measured_alone": measured_alone,
             "skipped_files": len(features.skipped),
+            "synthetic": "yes" if is_synthetic(self.group.recordings["path"].iloc[0]) else "no",
             "variant": trained.model.variant,
             "device": self.device.partition(":")[0],
         }
@@ -251,13 +255,14 @@ class Task(ABC, Generic[Trained]):
                 **common,
                 **costs[evaluation.way],
                 **self.way_columns(evaluation.way),
+                "training_time_sec": training_seconds(trained.facts, evaluation.way),
                 **subject_columns(evaluation),
                 **judgement.metrics,
                 "eval_files": len(recordings),
             }
             outcome.add(row, judgement, history)
-            first_metrics = list(judgement.metrics.items())[:2]
-            figures[evaluation.way] = ", ".join(f"{name} {value:.3f}" for name, value in first_metrics)
+            metrics = [(name, value) for name, value in list(judgement.metrics.items())[:2] if np.isfinite(value)]
+            figures[evaluation.way] = ", ".join(f"{name} {value:.3f}" for name, value in metrics) or "scored"
         for name in sorted(unfit):
             log.warning("%s can't be evaluated with the recordings that are left.", name)
         if not outcome.rows:
@@ -293,6 +298,10 @@ class Task(ABC, Generic[Trained]):
         training = Training(self.settings, derive_seed(self.settings.seed, self.model), exclusive)
         held_out = validation if len(validation) else None
         model = self.create_model()
+        if self.is_network:
+            from mimii.training.loop import load_libraries
+
+            load_libraries()
         with PeakMemory(self.device) as memory:
             history = model.fit(windows, held_out, training)
         trained = self.complete(model, features, windows, held_out, training)

@@ -15,6 +15,8 @@ class History:
     training_time_sec : float
         Wall time of the fit, after a rehearsal of one step, without the time in which others measured their
         latency [s].
+    residuals_time_sec : float
+        Wall time of what a network's ``mahalanobis`` scoring takes beyond that [s].
     train_samples : int
         Windows that the model learned from; of a clip-level detector, recordings.
     """
@@ -22,4 +24,5 @@ class History:
     train_loss: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
     training_time_sec: float = 0.0
+    residuals_time_sec: float = 0.0
     train_samples: int = 0

@@ -101,6 +101,15 @@ def train(
     return history
 
 
+@lru_cache
+def load_libraries() -> None:
+    """Take a step with a network of one weight, once a process: what torch loads then is no part of any training."""
+    network = torch.nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    network(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+
+
 class _Step:
     """Takes a training step with the windows of some indices, and gives the loss.
 

@@ -1,0 +1,224 @@
+"""Sorts the audio files below a directory: which recording each one is, and why others are not used."""
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import pandas as pd
+
+from mimii.data.folders import UNUSABLE, USABLE, audio_files, one_form
+from mimii.data.layouts import (
+    FILE_NAME_FOLDERS,
+    LABEL_FOLDERS,
+    LAYOUTS,
+    RENAMED,
+    SPLIT_FOLDERS,
+    VALIDATION_FOLDERS,
+    Layout,
+    PathFacts,
+)
+from mimii.data.machines import MACHINE, machine_name
+from mimii.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+class Found(NamedTuple):
+    """A recording, what its path says, and the directory below which it lies: that of a label or a split."""
+
+    path: str
+    facts: PathFacts
+    directory: Path
+
+
+class Unused:
+    """Audio files that are not used, by reason."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, list[str]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._paths)
+
+    def add(self, path: str, reason: str) -> None:
+        """Count a file."""
+        self._paths.setdefault(reason, []).append(path)
+
+    def text(self, base: Path) -> str:
+        """One line: how many files, and for each reason their number and the first path below ``base``."""
+        count = sum(map(len, self._paths.values()))
+        parts = [
+            f"{len(paths):,} {reason} (the first is {os.path.relpath(paths[0], base)})"
+            for reason, paths in self._paths.items()
+        ]
+        return f"{count:,} audio file{'s' * (count > 1)} below {base}: {'; '.join(parts)}"
+
+
+def sort_files(base: Path, candidates: Sequence[str]) -> tuple[dict[str, list[Found]], Unused]:
+    """Tell recordings, by layout, from other audio files.
+
+    Parameters
+    ----------
+    base : Path
+        Absolute.
+    candidates : sequence of str
+        Keys of ``LAYOUTS``.
+
+    Raises
+    ------
+    UserError
+        A machine's name is no plain text.
+    """
+    folders = list(audio_files(base))
+    split_base = base if _has_splits(directory.relative_to(base).parts for directory, _ in folders) else None
+    found: dict[str, list[Found]] = {}
+    unused = Unused()
+    nested: list[tuple[str, Found]] = []
+    for directory, names in folders:
+        for name in names:
+            path = f"{directory}{os.sep}{name}"
+            if name.lower().endswith(UNUSABLE):
+                unused.add(path, f"of the format {Path(name).suffix[1:].lower()}, which is not read: convert to wav")
+                continue
+            recognised, recording = _recognise(base, directory, name, candidates, split_base)
+            if recording is None:
+                unused.add(path, _why_unused(base, directory, candidates, split_base is not None))
+            elif recording.directory == directory:
+                found.setdefault(recognised, []).append(recording)
+            else:
+                nested.append((recognised, recording))
+
+    # a folder normal/ that holds machines is a data set's name
+    every = chain(*found.values(), (recording for _, recording in nested))
+    of_machines = {parent for directory in {item.directory for item in every} for parent in directory.parents}
+    for recognised, recording in nested:
+        if recording.directory in of_machines:
+            unused.add(recording.path, "beside machines, in none of their folders")
+        else:
+            found.setdefault(recognised, []).append(recording)
+    return found, unused
+
+
+def _has_splits(paths: Iterable[tuple[str, ...]]) -> bool:
+    """Tell whether a data set has folders for training and for evaluation, and not only a machine called `test`."""
+    folders = {part.casefold() for parts in paths for part in parts}
+    return len({SPLIT_FOLDERS[folder] for folder in folders if folder in SPLIT_FOLDERS}) > 1
+
+
+def _recognise(
+    base: Path, directory: Path, name: str, candidates: Iterable[str], split_base: Path | None
+) -> tuple[str, Found | None]:
+    """The layout that an audio file belongs to, and what its path says in the nearest directory that says anything."""
+    below = PurePosixPath(name)
+    upwards = directory
+    while True:
+        for candidate in candidates:
+            if facts := LAYOUTS[candidate].read(upwards, below, split_base):
+                machine = facts.machine
+                if not "".join(machine).isprintable():
+                    raise UserError(f"{os.fsencode(upwards.parent)!r}: a machine's name must be plain text; rename it")
+                snr, machine_type, machine_id = map(one_form, machine)
+                facts = facts._replace(machine=(snr, machine_type, machine_id), name=one_form(facts.name))
+                return candidate, Found(f"{directory}{os.sep}{name}", facts, upwards)
+        if upwards == base:
+            return "", None
+        below = upwards.name / below
+        upwards = upwards.parent
+
+
+def _why_unused(base: Path, directory: Path, candidates: Sequence[str], has_splits: bool) -> str:
+    folders = [part.casefold() for part in (base.name, *directory.relative_to(base).parts)]
+    if "supplemental" in folders:
+        return "in supplemental/, for which no experiment has a use"
+    if has_splits and any(folder in VALIDATION_FOLDERS for folder in folders):
+        return "for validation: put them into train/ or test/ if they are to be used"
+    if len({LABEL_FOLDERS[folder] for folder in folders if folder in LABEL_FOLDERS}) > 1:
+        return "in the folder of one label inside that of the other"
+    if list(candidates) != ["mimii"] and any(folder in FILE_NAME_FOLDERS for folder in folders):
+        return "in train/ or test/, but neither with a name of the layout nor in a folder normal/ or abnormal/ there"
+    return f"in no folder {'normal/ or abnormal/' if 'mimii' in candidates else 'train/ or test/'}"
+
+
+def join_parts(recordings: Sequence[Found], layout: Layout, unused: Unused) -> list[Found]:
+    """Join the parts of machines that lie in several directories, and drop second formats of the same recording.
+
+    Parameters
+    ----------
+    recordings : sequence of Found
+    layout : Layout
+        Their layout.
+    unused : Unused
+        Gets the second formats.
+
+    Raises
+    ------
+    UserError
+        Two directories hold the same recordings of a machine.
+    """
+    best: dict[tuple, Found] = {}
+    for recording in sorted(recordings, key=lambda recording: _preference(recording.path)):
+        key = (recording.directory, recording.facts.label, _stem(recording.facts.name), recording.facts.machine)
+        if key in best:
+            unused.add(recording.path, "in another format beside the same name")
+        else:
+            best[key] = recording
+
+    firsts: dict[tuple, Found] = {}
+    homes: dict[tuple, dict[tuple, Path]] = {}  # of each machine: its directories, apart from their split
+    for recording in best.values():
+        facts, home = recording.facts, recording.directory.parent
+        first = firsts.setdefault((facts.machine, facts.label, layout.clip(_stem(facts.name))), recording)
+        if first.directory != recording.directory:
+            raise UserError(
+                f"{first.directory.parent} and {home} both hold machine '{machine_name(facts.machine)}', with "
+                f"{recording.facts.name} and perhaps others in each: point --base_dir at one of the two data sets, or "
+                "remove the one you do not need"
+            )
+        without_split = tuple(part for part in home.parts if part.casefold() not in SPLIT_FOLDERS)
+        homes.setdefault(facts.machine, {}).setdefault(without_split, home)
+    if joined := {machine: list(found.values()) for machine, found in homes.items() if len(found) > 1}:
+        machine, (first_home, second_home, *_) = next(iter(joined.items()))
+        log.info(
+            "The parts of %d machine(s) are joined, such as those of '%s' in %s and %s.",
+            len(joined),
+            machine_name(machine),
+            first_home,
+            second_home,
+        )
+    if half := [machine for machine in homes if machine[-1].casefold() in SPLIT_FOLDERS]:
+        log.warning(
+            "The folder of machine '%s' is taken for its name: the data set has no other part that would make it a "
+            "split into train/ and test/.",
+            machine_name(half[0]),
+        )
+    return list(best.values())
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _preference(path: str) -> int:
+    return USABLE.index(next(suffix for suffix in USABLE if path.lower().endswith(suffix)))
+
+
+def drop_copies(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the recordings for evaluation that lie in ``test_rename/`` once more, where they have their labels.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        With the columns of `mimii.data.recordings.find_recordings`.
+    """
+    is_renamed = table["name"].str.casefold().str.startswith(f"{RENAMED}/") & (table["digest"] != "")
+    if not is_renamed.any():
+        return table
+    key = [*MACHINE, "digest"]
+    renamed = pd.MultiIndex.from_frame(table.loc[is_renamed, key])
+    is_copy = pd.MultiIndex.from_frame(table[key]).isin(renamed) & ~is_renamed & (table["given_split"] == "eval")
+    if count := int(is_copy.sum()):
+        log.info("%d recordings of test/ are used with the labels of their copies in %s/.", count, RENAMED)
+    return table[~is_copy].reset_index(drop=True)
