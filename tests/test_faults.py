@@ -252,8 +252,15 @@ def test_ctrl_c_ends_a_run_within_two_seconds(when, jobs, own_data, tmp_path):
     assert min(seconds) < 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    ("jobs", "number"),
+    [
+        (1, signal.SIGINT),
+        (2, signal.SIGTERM),
+        pytest.param(1, signal.SIGTERM, marks=pytest.mark.faults),
+        pytest.param(2, signal.SIGINT, marks=pytest.mark.faults),
+    ],
+)
 def test_a_run_that_waits_for_another_one_ends_too(number, jobs, data, tmp_path):
     process = None
     with pytest.MonkeyPatch.context() as patch:
@@ -314,7 +321,7 @@ def test_complete_caches_may_be_read_only(data, tmp_path):
 
 
 def test_an_interrupted_command_goes_on_where_it_was(data, tmp_path):
-    options = ["--base_dir", data, "--machine_type", "fan", "--model", "isolation_forest", "lstm_ae", "--epochs", "60"]
+    options = ["--base_dir", data, "--machine_type", "fan", "--model", "isolation_forest", "lstm_ae", "--epochs", "30"]
     process = start_script(tmp_path, *options, "--jobs", "2")
     csv = tmp_path / "results" / "research_results.csv"
     while not csv.exists() and process.poll() is None:
@@ -333,7 +340,7 @@ def test_an_interrupted_command_goes_on_where_it_was(data, tmp_path):
 
 
 def test_two_processes_with_the_same_command_write_every_row_once(data, tmp_path):
-    options = ["--base_dir", data, "--model", "simple_ae", "isolation_forest", "--epochs", "20", "--jobs", "1"]
+    options = ["--base_dir", data, "--model", "simple_ae", "isolation_forest", "--epochs", "6", "--jobs", "1"]
     processes = [start_script(tmp_path, *options) for _ in range(2)]
     outputs = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
