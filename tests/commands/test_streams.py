@@ -29,6 +29,9 @@ COMMANDS = {
     "make_demo_dataset": ("--output_dir", "デモ", "--machine_type", "fan", "--normal", 1, "--abnormal", 1, "--jobs", 1),
     "prepare_dataset": ("verify", "--base_dir", "音"),
 }
+# all commands end in the same way, so the quick ones are run each time and the others with the tests of faults
+SLOW = ("exp_classification", "baseline", "make_report")
+EACH = [pytest.param(name, marks=pytest.mark.faults) if name in SLOW else name for name in COMMANDS]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +56,7 @@ def start(directory, name, *, env=None, closed=False):
     )
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EACH)
 def test_what_a_console_can_not_print_is_escaped(directory, name):
     done = start(directory, name, env=LEGACY)
     output = (done.stdout + done.stderr).decode("cp1252")
@@ -63,6 +66,6 @@ def test_what_a_console_can_not_print_is_escaped(directory, name):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="streams can't be closed like this")
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EACH)
 def test_closed_streams_change_no_exit_status(directory, name):
     assert start(directory, name, closed=True).returncode == (1 if name == "prepare_dataset" else 0)
