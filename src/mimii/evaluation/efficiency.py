@@ -25,7 +25,7 @@ _BATCHES = 5
 # in a call for the throughput: the same for every model and training
 _BATCH_SIZE = 256  # windows
 _BATCH_RECORDINGS = 16
-_SECONDS = 0.5  # after which no further call is made, and no further one to warm up: some models are slow
+_SECONDS = 0.2  # after which no further call is made, and no further one to warm up: some models are slow
 
 
 class PeakMemory:
