@@ -10,7 +10,7 @@ from support import sound
 from mimii.data.audio import read_channel
 from mimii.errors import UserError
 from mimii.features import logmel
-from mimii.features.logmel import log_mel, log_mel_on_gpu
+from mimii.features.logmel import log_mel, log_mel_on_gpu, mel_filter_bank, mel_frequencies
 from mimii.features.windows import Features, Windows
 from mimii.settings import FeatureSettings
 
@@ -258,3 +258,17 @@ def test_more_frames_than_a_gpu_takes_at_once_are_the_same(device, monkeypatch):
     monkeypatch.setattr(logmel, "_GPU_BLOCK", 15)
     ours = log_mel_on_gpu(torch.from_numpy(signals).to(device), 16000, FeatureSettings()).cpu().numpy()
     assert np.abs(ours - expected).max() < 1e-3
+
+
+@pytest.mark.parametrize(("sample_rate", "n_fft", "n_mels"), [(16000, 1024, 64), (44100, 2048, 128), (1000, 256, 7)])
+def test_the_filter_bank_is_librosas_bit_for_bit(sample_rate, n_fft, n_mels):
+    expected = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels)
+    assert np.array_equal(mel_filter_bank(sample_rate, n_fft, n_mels), expected)
+    expected = librosa.mel_frequencies(n_mels, fmin=0, fmax=sample_rate / 2)
+    assert np.array_equal(mel_frequencies(n_mels, sample_rate / 2), expected)
+
+
+def test_the_ffts_of_scipy_and_torch_differ_by_their_rounding():
+    signal = np.random.default_rng(4).integers(-3000, 3000, 100_000).astype(np.int16)
+    frames = [log_mel(signal, 16000, FeatureSettings(), fft=fft) for fft in ("torch", "scipy")]
+    assert np.abs(frames[0] - frames[1]).max() < 1e-4

@@ -21,6 +21,7 @@ from mimii.models import CLASSIFIERS, DETECTORS, create_model
 from mimii.models.container import parse
 from mimii.models.files import TrainedDetector, load_model
 from mimii.settings import ClipSettings, FeatureSettings
+from mimii.storage import arrays
 from mimii.storage.files import CacheError
 
 MODELS = [*DETECTORS, *CLASSIFIERS]
@@ -86,7 +87,11 @@ def test_a_description_can_be_read_by_anybody(content_of):
     assert first["scores"] == calibration.scores.tolist()
     assert first["threshold"] == calibration.threshold()
     assert first["machines"] == [["6dB", "fan", "id_00"]]
-    assert content_of("knn")[1] == "estimator.skops"
+    assert content_of("isolation_forest")[1] == "estimator.skops"
+    name, content = content_of("knn")[1:]
+    assert name == "learnt.npz"
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        assert np.array_equal(archive["learnt/vectors"], trained("knn").model.learnt["vectors"])
 
 
 @pytest.mark.parametrize("name", [name for name in DETECTORS if DETECTORS[name].is_clip_level])
@@ -205,13 +210,46 @@ def test_a_planted_pickle_runs_nothing(name, path, tmp_path, content_of):
     assert marker.exists()
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in NETWORKS])
+CLIP_LEVEL = [name for name in DETECTORS if DETECTORS[name].is_clip_level]
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in [*NETWORKS, *CLIP_LEVEL]])
 def test_a_planted_function_in_a_skops_file_is_refused(name, path, content_of):
     description, learnt_file, learnt = content_of(name)
     content = skops.io.loads(learnt, trusted=skops.io.get_untrusted_types(data=learnt))
     attack = skops.io.dumps(content | {"estimator": functools.partial(exec, "raise SystemExit")})
     write(path, description, learnt_file, attack)
     refused(path)
+
+
+@pytest.mark.parametrize("name", CLIP_LEVEL)
+def test_arrays_that_are_not_what_they_say_are_refused(name, path, content_of):
+    description, learnt_file, learnt = content_of(name)
+    read = arrays.from_bytes(learnt)
+    planted = np.array([Planted(path)], dtype=object)
+    buffer = io.BytesIO()
+    np.savez(buffer, **{"mean": planted, "std": read["std"], "learnt/vectors": planted})
+    attacks = [buffer.getvalue()]
+    attacks += [arrays.to_bytes(read | {"mean": mean}) for mean in (read["mean"][1:], read["mean"].astype(int))]
+    attacks += [
+        arrays.to_bytes(read | {"learnt": wrong}) for wrong in ({}, {"vectors": np.ones(3)}, {"mean": np.ones(1)})
+    ]
+    header = b"'shape': (64,)"
+    assert header in learnt
+    attacks.append(resealed(learnt, header, b"'shape': (2**60,)".ljust(len(header))))
+    attacks.append(resealed(learnt, header, b"'shape': (63,)"))
+    for attack in attacks:
+        write(path, description, learnt_file, attack)
+        refused(path)
+
+
+def resealed(archive, old, new):
+    """A zip archive in which each member's first bytes are replaced; its checksums fit."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as given, zipfile.ZipFile(buffer, "w") as made:
+        for name in given.namelist():
+            made.writestr(name, given.read(name).replace(old, new))
+    return buffer.getvalue()
 
 
 def test_what_is_compressed_is_refused(path, content_of):

@@ -34,7 +34,8 @@ def faulty():
 
 
 def windows_of(name, samples):
-    frames = log_mel(samples, SAMPLE_RATE, trained(name).features)
+    fft = "torch" if trained(name).model.uses_torch else "scipy"
+    frames = log_mel(samples, SAMPLE_RATE, trained(name).features, fft=fft)
     return features_of([frames]).windows(trained(name).model.frames, np.array([True]))
 
 

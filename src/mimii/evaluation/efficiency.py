@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 
 import numpy as np
 import psutil
@@ -20,7 +21,7 @@ from mimii.features.windows import Windows
 
 MB = 1e6
 _WARM_UP = 5  # calls before the clock is read: the first ones allocate and choose algorithms
-_CALLS = 100
+_CALLS = 50
 _BATCHES = 5
 # in a call for the throughput: the same for every model and training
 _BATCH_SIZE = 256  # windows
@@ -62,6 +63,7 @@ class PeakMemory:
 
     def __enter__(self) -> "PeakMemory":
         gc.collect()  # networks and graphs of earlier tasks hold each other
+        _freeze()
         _give_back()
         if self.device.startswith("cuda"):
             import torch
@@ -81,6 +83,12 @@ class PeakMemory:
             import torch
 
             self.gpu_mb = torch.cuda.max_memory_allocated(self.device) / MB
+
+
+@cache
+def _freeze() -> None:
+    """Let what is there never be looked through again for garbage: libraries alone are half a million objects."""
+    gc.freeze()
 
 
 def _give_back() -> None:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from mimii.settings import FeatureSettings
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 FULL_SCALE = {"int16": 32768, "float32": 1}  # of samples, by their type
 EPSILON = float(np.finfo(np.float64).eps)  # what the MIMII authors add to the mel spectrogram
 
-_BLOCK = 512  # frames that are worked on at once: they fit in a processor's cache, whatever a recording's length
+# frames that are worked on at once, by the FFT: they fit in a processor's cache, whatever a recording's length
+_BLOCK = {"torch": 512, "scipy": 64}
 _GPU_BLOCK = 2**15  # the same on a GPU, where they take 25 kB each
 _PARTS = 4  # of a filter bank
 # mean power of a band's bins over that of the frame's: there float32 is off by 3e-4 dB at most, and the bands of
@@ -24,19 +26,49 @@ _QUIET = 10**-4.5
 
 @lru_cache(maxsize=4)
 def mel_filter_bank(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
-    """Slaney's mel filter bank, as librosa makes it.
+    """Slaney's mel filter bank (1998), equal to that of librosa, whose import takes longer than a recording.
+
+    Triangles whose corners are evenly spaced in mel from 0 Hz to half the sample rate, each of area 1 [1/Hz].
 
     Returns
     -------
     np.ndarray [shape=(n_mels, 1 + n_fft // 2), dtype=float32]
     """
-    import warnings
+    corners = mel_frequencies(n_mels + 2, sample_rate / 2)
+    bins = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    widths = np.diff(corners)
+    ramps = np.subtract.outer(corners, bins)  # (n_mels + 2, 1 + n_fft // 2)
+    rising = -ramps[:-2] / widths[:-1, None]
+    falling = ramps[2:] / widths[1:, None]
+    bank = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    bank *= (2 / (corners[2:] - corners[:-2]))[:, None]
+    return bank
 
-    from librosa.filters import mel
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # bands without an FFT bin: feature_store says it once, not every worker
-        return mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels)
+def mel_frequencies(count: int, highest: float) -> np.ndarray:
+    """Frequencies that are evenly spaced on Slaney's mel scale, from 0 Hz on.
+
+    The scale is linear up to 1 kHz, 3 mel for 200 Hz, and logarithmic beyond, 27 mel for a factor of 6.4.
+
+    Parameters
+    ----------
+    count : int > 1
+    highest : float > 0
+        [Hz]
+
+    Returns
+    -------
+    np.ndarray [shape=(count,)]
+        [Hz]
+    """
+    step, corner = 200 / 3, 1000.0  # [Hz] a mel, and where the scale becomes logarithmic
+    growth = np.log(6.4) / 27
+    top = highest / step if highest < corner else corner / step + np.log(highest / corner) / growth
+    mels = np.linspace(0, top, count)
+    frequencies = step * mels
+    is_log = mels >= corner / step
+    frequencies[is_log] = corner * np.exp(growth * (mels[is_log] - corner / step))
+    return frequencies
 
 
 @dataclass(frozen=True)
@@ -67,14 +99,15 @@ def _band_weights(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _window(n_fft: int, dtype: np.dtype, precision: "torch.dtype") -> "torch.Tensor":
+def _window(n_fft: int, dtype: np.dtype, precision: str) -> np.ndarray:
     """Periodic Hann window, divided by the full scale of samples: a power of two, so no bit is lost."""
-    import torch
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+    return (window / FULL_SCALE[dtype.name]).astype(precision)
 
-    return (torch.hann_window(n_fft, dtype=torch.float64) / FULL_SCALE[dtype.name]).to(precision)
 
-
-def log_mel(signal: np.ndarray, sample_rate: int, settings: FeatureSettings) -> np.ndarray:
+def log_mel(
+    signal: np.ndarray, sample_rate: int, settings: FeatureSettings, *, fft: Literal["torch", "scipy"] = "torch"
+) -> np.ndarray:
     """Log-mel frames of a signal, by the formula of the MIMII authors: ``20 / power * log10(mel + epsilon)``.
 
     ``mel`` is the mel spectrogram of librosa (Hann window, centred frames, zeros beyond the ends, Slaney's filter
@@ -91,32 +124,33 @@ def log_mel(signal: np.ndarray, sample_rate: int, settings: FeatureSettings) -> 
     sample_rate : int > 0
         [Hz]
     settings : FeatureSettings
+    fft : str
+        Whose FFT is taken: torch's takes half the time of scipy's, but to import torch takes more than a second. They
+        differ by their rounding.
 
     Returns
     -------
     np.ndarray [shape=(n_frames, n_mels), dtype=float32]
         [dB]; for an even ``n_fft``, ``n_frames = 1 + n_samples // hop_length``.
     """
-    import torch
-
     n_fft, hop_length, half = settings.n_fft, settings.hop_length, settings.n_fft // 2
     bank = (sample_rate, n_fft, settings.n_mels)
-    window = _window(n_fft, signal.dtype, torch.float32)
+    spectra = _spectra_by_torch if fft == "torch" else _spectra_by_scipy
+    window = _window(n_fft, signal.dtype, "float32")
     padded = np.zeros(len(signal) + 2 * half, dtype=signal.dtype)
     padded[half : half + len(signal)] = signal
 
     mel = np.empty((1 + (len(padded) - n_fft) // hop_length, settings.n_mels), dtype=np.float32)
-    for start in range(0, len(mel), _BLOCK):
-        block = mel[start : start + _BLOCK]
-        samples = padded[start * hop_length : (start + len(block) - 1) * hop_length + n_fft]
-        segments = torch.from_numpy(samples).float().unfold(0, n_fft, hop_length)  # (n_samples,) -> (block, n_fft)
-        mean_power = _write_mel(block, segments * window, bank, settings.power)
+    for start in range(0, len(mel), _BLOCK[fft]):
+        block = mel[start : start + _BLOCK[fft]]
+        samples = padded[start * hop_length : (start + len(block) - 1) * hop_length + n_fft].astype(np.float32)
+        mean_power = _write_mel(block, spectra(samples, window, hop_length), bank, settings.power)
         quietest = (block / _band_weights(*bank)).min(axis=1)
         quiet = np.flatnonzero(quietest < (_QUIET * mean_power) ** (settings.power / 2))
         if len(quiet):
             again = np.empty((len(quiet), settings.n_mels), dtype=np.float32)
-            window64 = _window(n_fft, signal.dtype, torch.float64)
-            _write_mel(again, segments[torch.from_numpy(quiet)] * window64, bank, settings.power)
+            window64 = _window(n_fft, signal.dtype, "float64")
+            _write_mel(again, spectra(samples, window64, hop_length, quiet), bank, settings.power)
             block[quiet] = again
     mel += np.float32(EPSILON)
     np.log10(mel, out=mel)
@@ -124,18 +158,39 @@ def log_mel(signal: np.ndarray, sample_rate: int, settings: FeatureSettings) -> 
     return mel
 
 
-def _write_mel(mel: np.ndarray, segments: "torch.Tensor", bank: tuple[int, int, int], power: float) -> np.ndarray:
-    """Write the mel spectrogram of windowed frames, (n_frames, n_fft) -> (n_frames, n_mels).
+def _spectra_by_torch(
+    samples: np.ndarray, window: np.ndarray, hop_length: int, chosen: np.ndarray | None = None
+) -> np.ndarray:
+    """Spectra of all frames of samples or of chosen ones, in the window's precision: -> (n_frames, 1 + n_fft // 2)."""
+    import torch
+
+    segments = torch.from_numpy(samples).unfold(0, len(window), hop_length)  # (n_samples,) -> (n_frames, n_fft)
+    if chosen is not None:
+        segments = segments[torch.from_numpy(chosen)]
+    spectra: np.ndarray = torch.fft.rfft(segments * torch.from_numpy(window)).numpy()
+    return spectra
+
+
+def _spectra_by_scipy(
+    samples: np.ndarray, window: np.ndarray, hop_length: int, chosen: np.ndarray | None = None
+) -> np.ndarray:
+    """See `_spectra_by_torch`."""
+    from scipy.fft import rfft
+
+    segments = sliding_window_view(samples, len(window))[::hop_length]
+    spectra: np.ndarray = rfft((segments if chosen is None else segments[chosen]) * window, overwrite_x=True)
+    return spectra
+
+
+def _write_mel(mel: np.ndarray, spectrum: np.ndarray, bank: tuple[int, int, int], power: float) -> np.ndarray:
+    """Write the mel spectrogram of spectra, (n_frames, 1 + n_fft // 2) -> (n_frames, n_mels).
 
     Returns
     -------
     np.ndarray [shape=(n_frames,)]
         Mean power of each frame's bins.
     """
-    import torch
-
-    # torch's FFT takes a bit more than half the time of scipy's; numpy's products of small matrices are the faster ones
-    spectrum = torch.fft.rfft(segments).to(torch.complex64).numpy()  # -> (n_frames, 1 + n_fft // 2)
+    spectrum = spectrum.astype(np.complex64, copy=False)
     energy = spectrum.real**2
     energy += spectrum.imag**2
     mean_power = energy @ np.full(energy.shape[1], 1 / energy.shape[1], dtype=np.float32)
@@ -165,7 +220,8 @@ def log_mel_on_gpu(signals: "torch.Tensor", sample_rate: int, settings: FeatureS
     import torch
 
     n_fft, hop_length, half = settings.n_fft, settings.hop_length, settings.n_fft // 2
-    window = _window(n_fft, np.dtype(str(signals.dtype).removeprefix("torch.")), torch.float64).to(signals.device)
+    window = torch.from_numpy(_window(n_fft, np.dtype(str(signals.dtype).removeprefix("torch.")), "float64"))
+    window = window.to(signals.device)
     bank = torch.from_numpy(mel_filter_bank(sample_rate, n_fft, settings.n_mels)).to(signals.device)
     padded = torch.nn.functional.pad(signals, (half, half))
 

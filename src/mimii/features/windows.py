@@ -6,11 +6,14 @@ windows, ``frames`` times as large, is never built.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from mimii.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BLOCK = 4096  # frames that are worked on at once where a float64 copy of all would be large
 
@@ -35,7 +38,7 @@ class Features:
 
     frames: np.ndarray
     offsets: np.ndarray
-    recordings: pd.DataFrame
+    recordings: "pd.DataFrame"
     skipped: dict[str, str]
     sample_rate: int
 
@@ -71,6 +74,8 @@ class Features:
         UserError
             The sample rates differ: the same mel band would mean another frequency.
         """
+        import pandas as pd
+
         if len(parts) == 1:
             return parts[0]
         rates = {part.sample_rate for part in parts if len(part.frames)}

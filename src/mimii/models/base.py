@@ -33,9 +33,12 @@ class Model(ABC):
         Which algorithm it took, where that depends on the amount of data; else empty.
     learnt_file : str
         In a model's file, the name of the part that `to_bytes` gives.
+    uses_torch : bool
+        It can't be used without torch.
     """
 
     learnt_file: ClassVar[str]
+    uses_torch: ClassVar[bool] = False
 
     def __init__(self, name: str, n_mels: int, frames: int, device: str = "cpu"):
         self.name = name

@@ -12,20 +12,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.spatial.distance import cdist
-from sklearn.decomposition import PCA
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 
 from mimii.errors import TaskError
 from mimii.evaluation.scoring import folds
 from mimii.evaluation.thresholds import are_few
 from mimii.features.windows import Windows
 from mimii.models.base import Detector
-from mimii.models.classical import SkopsModel
 from mimii.models.gaussian import Gaussian
 from mimii.models.registry import Way
 from mimii.settings import NATIVE
+from mimii.storage import arrays
 from mimii.training.history import History
 from mimii.training.hooks import Training
 
@@ -61,8 +57,11 @@ def pool_frames(frames: np.ndarray, pooling: str, twfr_r: float = 1.0) -> np.nda
     return (weights / weights.sum()) @ np.sort(frames, axis=0)[::-1]
 
 
-class ClipLevelDetector(SkopsModel, Detector):
+class ClipLevelDetector(Detector):
     """What clip-level detectors share: pooling, standardisation and files.
+
+    What one has learnt is arrays, and what scores needs nothing but numpy and scipy's distances: so a program that
+    judges a single recording starts in a moment.
 
     A subclass has two functions of vectors, `learn` and `distances`. Both know nothing but their arguments and the
     options, so that parts of the training recordings can be held out and scored.
@@ -71,21 +70,42 @@ class ClipLevelDetector(SkopsModel, Detector):
     ----------
     options : dict of str to Any
         Those fields of `mimii.settings.ClipSettings` that make a difference to it.
+
+    Attributes
+    ----------
+    mean, std : np.ndarray [shape=(n_mels,), dtype=float32]
+        Of each mel band over the training frames.
+    learnt : dict of str to np.ndarray or dict
+        What `learn` gave.
     """
 
     is_clip_level = True
+    learnt_file = "learnt.npz"
+    mean: np.ndarray
+    std: np.ndarray
+    learnt: dict[str, Any]
 
     def __init__(self, name: str, n_mels: int, frames: int, device: str = "cpu", *, options: dict[str, Any]):
         super().__init__(name, n_mels, frames, device)
         self.options = options
 
-    def check(self) -> None:
-        """See that what was learnt gives a recording one score."""
+    def to_bytes(self) -> bytes:
+        """All that was learnt, as numpy saves arrays."""
+        return arrays.to_bytes({"mean": self.mean, "std": self.std, "learnt": self.learnt})
+
+    def from_bytes(self, content: bytes) -> None:
+        """Take over what `to_bytes` gave, which must give a recording one score."""
+        read = arrays.from_bytes(content)
+        mean, std = read["mean"], read["std"]
+        if not (mean.shape == std.shape == (self.n_mels,) and mean.dtype == std.dtype == np.float32):
+            raise ValueError("the scale is not that of its mel bands")
+        self.mean, self.std, self.learnt = mean, std, read["learnt"]
         silence = Windows(
             np.zeros((self.frames, self.n_mels), np.float32), np.zeros(1, int), np.zeros(1, int), self.frames
         )
-        if self.score_recordings(silence)[1].shape != (1,):
-            raise ValueError("what was learnt gives a recording several scores")
+        scores = self.score_recordings(silence)[1]
+        if scores.shape != (1,) or scores.dtype != np.float64:
+            raise ValueError("what was learnt does not give a recording a score")
 
     def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
         """What `distances` needs to know of normal vectors: (n, n_mels) -> arrays by their names."""
@@ -122,7 +142,7 @@ class ClipLevelDetector(SkopsModel, Detector):
         _, vectors = self.vectors(windows)
         if len(vectors) < self.min_recordings:
             raise TaskError(f"{self.name} needs {self.min_recordings} recordings to learn from, and has {len(vectors)}")
-        self.estimator = self.learn(vectors, training.seed % 2**32)  # scikit-learn takes seeds of 32 bits
+        self.learnt = self.learn(vectors, training.seed % 2**32)  # scikit-learn takes seeds of 32 bits
         return History(training_time_sec=time.perf_counter() - begin, train_samples=len(vectors))
 
     def score_recordings(
@@ -130,7 +150,7 @@ class ClipLevelDetector(SkopsModel, Detector):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Score of each recording; there are no scores of windows to pool."""
         numbers, vectors = self.vectors(windows)
-        return numbers, self.distances(self.estimator, vectors)
+        return numbers, self.distances(self.learnt, vectors)
 
     def score_every_way(self, windows: Windows) -> dict[Way, np.ndarray]:
         """Score of each recording in the one way that there is."""
@@ -139,7 +159,7 @@ class ClipLevelDetector(SkopsModel, Detector):
     @property
     def num_parameters(self) -> int:
         """The numbers that `learn` gave, a symmetric matrix counted once."""
-        return self.count(self.estimator)
+        return self.count(self.learnt)
 
     def count(self, learnt: dict[str, Any]) -> int:
         """How many numbers they are."""
@@ -158,6 +178,8 @@ class _Nearest(ClipLevelDetector):
 
     def _apart(self, vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Distance of each prepared vector from each other one: (n, d), (m, d) -> (n, m)."""
+        from scipy.spatial.distance import cdist
+
         if self.options["distance"] == "euclidean":
             return cdist(vectors, others)
         return cdist(vectors, others, "sqeuclidean") / 2  # 1 - cos, of vectors of length 1
@@ -238,18 +260,28 @@ class Mixture(ClipLevelDetector):
 
     def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
         """The mixture, by expectation maximisation from k-means; recordings that are all the same make one."""
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture
+
         count = 1 if (vectors == vectors[0]).all() else 2
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # what the last iterations change is little
-            return {"mixture": GaussianMixture(count, reg_covar=0.01, random_state=seed).fit(vectors)}
+            mixture = GaussianMixture(count, reg_covar=0.01, random_state=seed).fit(vectors)
+        return {"weights": mixture.weights_, "means": mixture.means_, "cholesky": mixture.precisions_cholesky_}
 
     def distances(self, learnt: dict[str, Any], vectors: np.ndarray) -> np.ndarray:
         """Negative log-likelihood."""
-        return -learnt["mixture"].score_samples(vectors)
+        bands = vectors.shape[1]
+        parts = []
+        for weight, mean, cholesky in zip(learnt["weights"], learnt["means"], learnt["cholesky"], strict=True):
+            squares = ((vectors @ cholesky - mean @ cholesky) ** 2).sum(axis=1)  # the squared Mahalanobis distance
+            log_determinant = np.log(np.diag(cholesky)).sum()
+            parts.append(np.log(weight) + log_determinant - 0.5 * (bands * np.log(2 * np.pi) + squares))
+        return -np.logaddexp.reduce(parts, axis=0)
 
     def count(self, learnt: dict[str, Any]) -> int:
         """Weights, means, and covariances, which are symmetric."""
-        components, bands = learnt["mixture"].means_.shape
+        components, bands = learnt["means"].shape
         return components * (1 + bands + bands * (bands + 1) // 2)
 
 
@@ -258,6 +290,8 @@ class PrincipalComponents(ClipLevelDetector):
 
     def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
         """Mean and components; recordings that are all the same have none."""
+        from sklearn.decomposition import PCA
+
         mean = vectors.mean(axis=0)
         if (vectors == vectors[0]).all():
             return {"mean": mean, "components": np.empty((0, len(mean)))}

@@ -1,7 +1,7 @@
-"""The container of a model file: a description as JSON and the learnt part, in one sealed zip archive.
+"""The container of a model file: a description as JSON and further parts, in one sealed zip archive.
 
-Whatever a file holds, reading it runs no code: JSON has none, and the learnt part is read by loaders that make only
-known types. Nothing in it is compressed, so that a small file can't become large in memory.
+Whatever a file holds, reading it runs no code: JSON has none, and the parts are read by loaders that make only known
+types. Nothing in it is compressed, so that a small file can't become large in memory.
 """
 
 import io
@@ -10,6 +10,7 @@ import math
 import types
 import typing
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -17,7 +18,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from mimii.settings import FeatureSettings
 from mimii.storage.files import CacheError, first_line, open_sealed, sealed_file
 
-FORMAT = 1  # it is raised when the content of model files changes
+FORMAT = 2  # it is raised when the content of model files changes
 
 _DESCRIPTION = "model.json"
 _LARGEST = 2**24  # of any whole number that says how large something is
@@ -93,31 +94,39 @@ class Description:
     facts: dict[str, str | int | float | bool | list[float] | None]
 
 
-def save(path: Path, description: Description, learnt_file: str, learnt: bytes) -> None:
-    """Write a model file, whole or not at all."""
+def save(path: Path, description: Description, parts: Mapping[str, bytes]) -> None:
+    """Write a model file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    description : Description
+    parts : dict of str to bytes
+        What was learnt, and what else belongs to it: archives, by their names.
+    """
     with sealed_file(path) as file:
-        file.write(archived(description, learnt_file, learnt))
+        file.write(archived(description, parts))
 
 
-def archived(description: Description, learnt_file: str, learnt: bytes) -> bytes:
+def archived(description: Description, parts: Mapping[str, bytes]) -> bytes:
     """The archive that a model file holds."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:  # stored, not compressed
         archive.writestr(_DESCRIPTION, json.dumps(asdict(description), indent=1, allow_nan=False))
-        archive.writestr(learnt_file, learnt)
+        for name, content in parts.items():
+            archive.writestr(name, content)
     return buffer.getvalue()
 
 
-def load(path: Path) -> tuple[Description, str, bytes]:
+def load(path: Path) -> tuple[Description, dict[str, bytes]]:
     """Read a model file.
 
     Returns
     -------
     description : Description
         Its types are right; what the values mean is not looked at.
-    learnt_file : str
-        Name of the learnt part.
-    learnt : bytes
+    parts : dict of str to bytes
+        Archives by their names.
 
     Raises
     ------
@@ -129,20 +138,20 @@ def load(path: Path) -> tuple[Description, str, bytes]:
     with open_sealed(path) as file:
         content = file.read()
     try:
-        members = _members(content)
-        if len(members) != 2 or _DESCRIPTION not in members:
+        parts = _members(content)
+        if len(parts) < 2 or _DESCRIPTION not in parts:
             raise CacheError(f"{path.name} is no model file, or one of an older version of this program")
-        raw = json.loads(members.pop(_DESCRIPTION), parse_constant=_refuse)
+        raw = json.loads(parts.pop(_DESCRIPTION), parse_constant=_refuse)
         if not isinstance(raw, dict) or raw.get("format") != FORMAT:
             raise CacheError(f"{path.name} is a model file of another version of this program; train the model again")
         description = parse(Description, raw)
-        ((learnt_file, learnt),) = members.items()
-        _members(learnt)  # an archive, too
+        for part in parts.values():
+            _members(part)  # an archive, too
     except CacheError:
         raise
     except Exception as error:  # a file from elsewhere can raise anything at all
         raise CacheError(f"{path.name}: {first_line(error)}") from error
-    return description, learnt_file, learnt
+    return description, parts
 
 
 def _members(content: bytes) -> dict[str, bytes]:

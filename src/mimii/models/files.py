@@ -35,12 +35,19 @@ def load_model(path: str | os.PathLike[str], device: str = "cpu") -> TrainedDete
     UserError
         There is no such device.
     """
+    return load_with_parts(path, device)[0]
+
+
+def load_with_parts(
+    path: str | os.PathLike[str], device: str = "cpu"
+) -> tuple[TrainedDetector | TrainedClassifier, dict[str, bytes]]:
+    """Read a trained model and, by their names, the parts of its file that are not its own; see `load_model`."""
     path = Path(path)
-    description, learnt_file, learnt = container.load(path)
+    description, parts = container.load(path)
     try:
         model = _described_model(description)
-        if learnt_file != model.learnt_file:
-            raise ValueError(f"{learnt_file!r:.40} is no part of {model.name}")
+        if model.learnt_file not in parts:
+            raise ValueError(f"{', '.join(parts)!r:.40} is no part of {model.name}")
     except Exception as error:
         raise CacheError(f"{path.name}: {first_line(error)}") from error
     if REGISTRY[model.name].is_network and device != "cpu":
@@ -48,15 +55,12 @@ def load_model(path: str | os.PathLike[str], device: str = "cpu") -> TrainedDete
 
         model.device = choose_device(device) if device in DEVICES else device
     try:
-        model.from_bytes(learnt)
+        model.from_bytes(parts.pop(model.learnt_file))
+        features, rate, facts = description.features, description.sample_rate, description.facts
         if isinstance(model, Detector):
-            return TrainedDetector(
-                model, description.features, description.sample_rate, _calibrations(description), description.facts
-            )
+            return TrainedDetector(model, features, rate, _calibrations(description), facts), parts
         assert isinstance(model, Classifier)
-        return TrainedClassifier(
-            model, description.features, description.sample_rate, description.classes, description.facts
-        )
+        return TrainedClassifier(model, features, rate, description.classes, facts), parts
     except Exception as error:  # a learnt part from elsewhere can raise anything at all
         raise CacheError(f"{path.name}: {first_line(error)}") from error
 

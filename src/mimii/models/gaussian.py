@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.covariance import ledoit_wolf
 
 # of the mean variance: what is added to each component's, so that the matrix can be inverted whatever the vectors are
 _RIDGE = 1e-3
@@ -50,6 +49,8 @@ class Gaussian:
         if len(vectors) == 2:
             covariance = np.eye(len(mean)) * (away**2).mean()
         else:
+            from sklearn.covariance import ledoit_wolf
+
             covariance, _ = ledoit_wolf(away, assume_centered=True)
         covariance[np.diag_indices_from(covariance)] += _RIDGE * covariance.trace() / len(mean) + 1e-9
         return cls(mean, np.linalg.inv(covariance) / np.outer(scale, scale))

@@ -38,6 +38,7 @@ class NetworkModel(Model, Generic[NetworkT]):
     """
 
     learnt_file = "weights.pt"
+    uses_torch = True
 
     def _make_network(self) -> NetworkT:
         raise NotImplementedError

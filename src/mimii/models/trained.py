@@ -3,11 +3,11 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mimii.data.audio import RecordingError, read_channel
 from mimii.data.machines import MACHINE
@@ -20,7 +20,7 @@ from mimii.models.base import Classifier, Detector, Model, WindowDetector
 from mimii.models.calibration import Calibration, Machine
 from mimii.models.container import Description
 from mimii.models.registry import Way
-from mimii.settings import FeatureSettings
+from mimii.settings import SCORINGS, FeatureSettings
 from mimii.training.hooks import Training
 
 Recording = str | os.PathLike[str] | np.ndarray  # a path, or samples of the model's sample rate
@@ -63,17 +63,16 @@ class Score:
         return "abnormal" if self.is_abnormal else "normal"
 
 
-def _frames_of(recording: Recording, features: FeatureSettings, sample_rate: int, fewest: int) -> np.ndarray:
+def _frames_of(recording: Recording, model: Model, features: FeatureSettings, sample_rate: int) -> np.ndarray:
     """Log-mel frames of a recording, which must be one that a model can judge.
 
     Parameters
     ----------
     recording : path or np.ndarray [shape=(n_samples,), dtype=int16 or float]
+    model : Model
     features : FeatureSettings
     sample_rate : int
         That it must have; an array is taken to have it [Hz].
-    fewest : int
-        Frames that it must have.
 
     Raises
     ------
@@ -83,12 +82,12 @@ def _frames_of(recording: Recording, features: FeatureSettings, sample_rate: int
         An array that can't be samples.
     """
     if isinstance(recording, np.ndarray):
-        return _frames_of_samples(_samples(recording), features, sample_rate, fewest)
+        return frames_of_samples(_samples(recording), model, features, sample_rate)
     try:
         signal, rate = read_channel(Path(recording), features.channel)
         if rate != sample_rate:
             raise RecordingError(f"{rate} Hz, but the model knows recordings of {sample_rate} Hz")
-        return _frames_of_samples(signal, features, sample_rate, fewest)
+        return frames_of_samples(signal, model, features, sample_rate)
     except RecordingError as error:
         raise RecordingError(f"{os.fspath(recording)}: {error}") from error
 
@@ -106,24 +105,46 @@ def _samples(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def _frames_of_samples(signal: np.ndarray, features: FeatureSettings, sample_rate: int, fewest: int) -> np.ndarray:
+def frames_of_samples(signal: np.ndarray, model: Model, features: FeatureSettings, sample_rate: int) -> np.ndarray:
+    """Log-mel frames of samples, for a model to judge.
+
+    Parameters
+    ----------
+    signal : np.ndarray [shape=(n_samples,), dtype=int16 or float32]
+        As `mimii.data.audio.read_channel` gives it.
+    model : Model
+    features : FeatureSettings
+    sample_rate : int
+        [Hz]
+
+    Returns
+    -------
+    np.ndarray [shape=(n_frames, n_mels), dtype=float32]
+        [dB]
+
+    Raises
+    ------
+    RecordingError
+        They are too few or too large.
+    """
     if len(signal) < features.n_fft:
         raise RecordingError(f"too short: {len(signal)} samples, and an FFT frame has {features.n_fft}")
+    # a model that is no network is used without torch, whose import takes longer than all else
     with np.errstate(over="ignore", invalid="ignore"):
-        frames = log_mel(signal, sample_rate, features)
-    if len(frames) < fewest:
-        raise RecordingError(f"too short: {len(frames)} frames, and a window of the model has {fewest}")
+        frames = log_mel(signal, sample_rate, features, fft="torch" if model.uses_torch else "scipy")
+    if len(frames) < model.frames:
+        raise RecordingError(f"too short: {len(frames)} frames, and a window of the model has {model.frames}")
     if not np.isfinite(frames).all():
         raise RecordingError("values that are so large that the log-mel frames are not finite")
     return frames
 
 
-def _windows_of(parts: list[np.ndarray], length: int) -> Windows:
-    """The windows of recordings, which are given as their frames."""
-    table = pd.DataFrame({"path": [str(number) for number in range(len(parts))]})
-    offsets = np.cumsum([0, *map(len, parts)])
-    features = Features(np.concatenate(parts), offsets, table, {}, sample_rate=0)
-    return features.windows(length, np.ones(len(parts), dtype=bool))
+def windows_of(parts: list[np.ndarray], length: int) -> Windows:
+    """The windows of recordings, which are given as their frames: (n_frames, n_mels) each."""
+    begins = np.cumsum([0, *map(len, parts)])
+    counts = [max(0, len(part) - length + 1) for part in parts]
+    starts = [begin + np.arange(count) for begin, count in zip(begins, counts, strict=False)]
+    return Windows(np.concatenate(parts), np.concatenate(starts), np.repeat(np.arange(len(parts)), counts), length)
 
 
 def _description(
@@ -215,14 +236,23 @@ class TrainedDetector:
 
     def save(self, path: Path) -> None:
         """Write the file that `load_model` reads, whole or not at all."""
-        container.save(
-            path, self._description(self.facts, self.calibrations), self.model.learnt_file, self.model.to_bytes()
-        )
+        self.save_with(path, {})
+
+    def save_with(self, path: Path, parts: Mapping[str, bytes]) -> None:
+        """Write the file with further parts, which are archives; `mimii.models.files.load_with_parts` reads them."""
+        description = self._description(self.facts, self.calibrations)
+        container.save(path, description, {self.model.learnt_file: self._learnt, **parts})
 
     def size(self, way: Way) -> int:
         """How large a file is that holds what a way of scoring needs, and no history of the training [bytes]."""
         description = self._description({}, {way: self.calibrations[way]})
-        return len(container.archived(description, self.model.learnt_file, self.model.bytes_for(way[0])))
+        # where there is one way, all is needed: it is not written twice, which takes scikit-learn's models long
+        learnt = self.model.bytes_for(way[0]) if way[0] in SCORINGS else self._learnt
+        return len(container.archived(description, {self.model.learnt_file: learnt}))
+
+    @cached_property
+    def _learnt(self) -> bytes:
+        return self.model.to_bytes()
 
     def _description(self, facts: Mapping[str, Any], calibrations: Mapping[Way, Calibration]) -> Description:
         return _description(self.model, self.features, self.sample_rate, facts, classes=[], calibrations=calibrations)
@@ -261,9 +291,9 @@ class TrainedDetector:
             There is no such way of scoring, or an array can't be samples.
         """
         way = self._way(scoring, score_pooling)
-        frames = _frames_of(recording, self.features, self.sample_rate, self.model.frames)
+        frames = _frames_of(recording, self.model, self.features, self.sample_rate)
         seconds = self.features.hop_length / self.sample_rate  # from one frame to the next
-        windows = _windows_of([frames], self.model.frames)
+        windows = windows_of([frames], self.model.frames)
         if way[1] and isinstance(self.model, WindowDetector):
             values = self.model.score_windows(windows)
             _, scores = pool_scores(windows, values, way[1])
@@ -272,7 +302,7 @@ class TrainedDetector:
             _, scores = self.model.score_recordings(windows, *way)
             count = max(1, len(frames) // max(self.model.frames, round(_PART_SECONDS / seconds)))
             parts = np.array_split(frames, count)
-            _, values = self.model.score_recordings(_windows_of(parts, self.model.frames), *way)
+            _, values = self.model.score_recordings(windows_of(parts, self.model.frames), *way)
             middles = np.cumsum([0, *map(len, parts[:-1])]) + [(len(part) - 1) / 2 for part in parts]
             times = middles * seconds
         threshold = self.calibrations[way].threshold(machine)
@@ -314,11 +344,15 @@ class TrainedClassifier:
 
     def save(self, path: Path) -> None:
         """Write the file that `load_model` reads, whole or not at all."""
-        container.save(path, self._description(self.facts), self.model.learnt_file, self.model.to_bytes())
+        container.save(path, self._description(self.facts), {self.model.learnt_file: self._learnt})
 
     def size(self) -> int:
         """How large a file is that holds what it needs, and no history of the training [bytes]."""
-        return len(container.archived(self._description({}), self.model.learnt_file, self.model.to_bytes()))
+        return len(container.archived(self._description({}), {self.model.learnt_file: self._learnt}))
+
+    @cached_property
+    def _learnt(self) -> bytes:
+        return self.model.to_bytes()
 
     def _description(self, facts: Mapping[str, Any]) -> Description:
         return _description(self.model, self.features, self.sample_rate, facts, classes=self.classes, calibrations={})
@@ -338,7 +372,7 @@ class TrainedClassifier:
         UserError
             An array can't be samples.
         """
-        frames = _frames_of(recording, self.features, self.sample_rate, self.model.frames)
-        windows = _windows_of([frames], self.model.frames)
+        frames = _frames_of(recording, self.model, self.features, self.sample_rate)
+        windows = windows_of([frames], self.model.frames)
         _, (probabilities,) = windows.mean_by_recording(self.model.predict_proba(windows))
         return dict(zip(self.classes, probabilities.tolist(), strict=True))

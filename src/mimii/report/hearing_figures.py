@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.image import AxesImage
 
+from mimii.features.logmel import mel_frequencies
 from mimii.report.figure import ABNORMAL, NORMAL, Figure, drawing, thousands
 from mimii.report.listening import Hearing
 from mimii.report.texts import figure_title, synthetic_note
@@ -77,9 +78,7 @@ def _draw_scores(axes: Axes, one: Hearing) -> None:
 
 def _hertz(one: Hearing) -> tuple[np.ndarray, np.ndarray]:
     """Round frequencies, and the mel bands that they are in."""
-    from librosa import mel_frequencies
-
-    centres = mel_frequencies(n_mels=one.frames.shape[1] + 2, fmin=0, fmax=one.sample_rate / 2)[1:-1]
+    centres = mel_frequencies(one.frames.shape[1] + 2, one.sample_rate / 2)[1:-1]
     wanted = np.array([250, 500, 1000, 2000, 4000, 8000, 16000])
     wanted = wanted[(wanted >= centres[0]) & (wanted <= centres[-1])]
     return wanted, np.interp(wanted, centres, np.arange(len(centres)))

@@ -13,6 +13,7 @@ import mimii.training.devices  # noqa: F401  (it turns TF32 off)
 from mimii.errors import TaskError
 from mimii.features.windows import Windows
 from mimii.settings import TrainingSettings
+from mimii.training.adam import Adam
 from mimii.training.history import History
 from mimii.training.hooks import Training
 from mimii.training.inference import halved, mean_loss
@@ -105,7 +106,7 @@ def train(
 def load_libraries() -> None:
     """Take a step with a network of one weight, once a process: what torch loads then is no part of any training."""
     network = torch.nn.Linear(1, 1, bias=False)
-    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    optimizer = Adam(network.parameters(), 1e-3)
     network(torch.ones(1, 1)).sum().backward()
     optimizer.step()
 
@@ -122,9 +123,7 @@ class _Step:
         self._network = network
         self._windows = windows
         on_cuda = windows.device.type == "cuda"
-        self._optimizer = torch.optim.Adam(
-            network.parameters(), lr=settings.learning_rate, fused=True, capturable=on_cuda
-        )
+        self._optimizer = Adam(network.parameters(), settings.learning_rate, capturable=on_cuda)
         self._indices = torch.arange(min(settings.batch_size, len(windows)), device=windows.device)
         self._at_once = len(self._indices)
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -137,9 +136,7 @@ class _Step:
                 self._take(self._indices)  # what torch loads at first use is not to be charged to the training
         finally:
             network.load_state_dict(before)
-            for state in self._optimizer.state.values():
-                for value in state.values():
-                    value.zero_()
+            self._optimizer.reset()
 
     def __call__(self, indices: torch.Tensor) -> torch.Tensor:
         if self._graph is None or len(indices) < len(self._indices):
@@ -157,7 +154,7 @@ class _Step:
                 self._at_once = halved(self._at_once, "trained with", error)
 
     def _take_in_parts(self, indices: torch.Tensor) -> torch.Tensor:
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.clear()
         total = torch.zeros((), device=self._windows.device)
         for part in indices.split(self._at_once):
             loss = self._windows.loss(self._network, part)

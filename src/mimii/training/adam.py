@@ -1,0 +1,63 @@
+"""Adam, as torch has it, without torch's compiler."""
+
+from collections.abc import Iterable
+
+import torch
+from torch.optim.adam import adam
+
+
+class Adam:
+    """Adam (Kingma and Ba, 2015) with torch's fused kernel: the numbers are those of ``torch.optim.Adam``.
+
+    That class imports torch's compiler, which is not used here and takes each process a second.
+
+    Parameters
+    ----------
+    parameters : iterable of torch.nn.Parameter
+    learning_rate : float > 0
+    capturable : bool
+        Its steps can be captured in a CUDA graph.
+    """
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], learning_rate: float, *, capturable: bool = False):
+        self._parameters = list(parameters)
+        self._learning_rate = learning_rate
+        self._capturable = capturable
+        self._means = [torch.zeros_like(parameter) for parameter in self._parameters]
+        self._squares = [torch.zeros_like(parameter) for parameter in self._parameters]
+        self._steps = [torch.zeros((), device=parameter.device) for parameter in self._parameters]
+
+    def reset(self) -> None:
+        """Forget all steps; what a graph has captured stays where it is."""
+        for tensor in (*self._means, *self._squares, *self._steps):
+            tensor.zero_()
+
+    def clear(self) -> None:
+        """Drop the gradients."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Take a step with the gradients; a parameter that has none stays."""
+        gradients = {
+            number: parameter.grad for number, parameter in enumerate(self._parameters) if parameter.grad is not None
+        }
+        used = list(gradients)
+        adam(
+            [self._parameters[number] for number in used],
+            list(gradients.values()),
+            [self._means[number] for number in used],
+            [self._squares[number] for number in used],
+            [],
+            [self._steps[number] for number in used],
+            fused=True,
+            capturable=self._capturable,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self._learning_rate,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
