@@ -33,7 +33,7 @@ def cluster():
 
 def sweep(data, results, *options):
     directories = [f"--{name}_dir={results / name}" for name in ("pickle", "model", "result")]
-    models = ["--model", "simple_ae", "isolation_forest", "--seeds", "1", "2", "--epochs", "15"]
+    models = ["--model", "simple_ae", "vae", "--seeds", "1", "2", "--epochs", "5"]
     args = detection.parse_args([f"--base_dir={data}", *directories, *models, *options])
     assert detection.run(args) == 0
     rows = read_rows(results / "result" / "research_results.csv")
