@@ -300,6 +300,59 @@ def test_a_table_that_somebody_edits_is_read_anew(change, path):
     assert {"runX", "run1", "run2"} <= {line[-1] for line in read(path)}
 
 
+@pytest.fixture
+def indexed(path, monkeypatch):
+    """A table with an index beside it, and the parts of it that are read from now on."""
+    monkeypatch.setattr(growing, "_WORTH_AN_INDEX", 300)
+    ResultsTable(path, COLUMNS).append([row(number) for number in range(1000)])
+    ResultsTable(path, COLUMNS)
+    assert growing._index(path).exists()
+    contents = []
+    records = growing._records
+    monkeypatch.setattr(growing, "_records", lambda content, begin: contents.append(content) or records(content, begin))
+    return contents
+
+
+def test_a_large_table_is_not_read_again_by_the_next_command(path, indexed):
+    table = ResultsTable(path, COLUMNS)
+    assert table.run_ids() == {f"run{number}" for number in range(1000)}
+    assert indexed == []
+    table.append([row("new"), row(5)])
+    assert sum(map(len, indexed)) < 200
+    indexed.clear()
+    assert ResultsTable(path, COLUMNS).latest(["runnew", "run7"])["run_id"].tolist() == ["run7", "runnew"]
+    assert sum(map(len, indexed)) < 200
+    assert len(read(path)) == 1002
+
+
+@pytest.mark.parametrize("change", [edit, replace_file, edit_and_append])
+def test_an_index_of_a_table_that_somebody_edited_is_not_believed(change, path, indexed):
+    change(path)
+    table = ResultsTable(path, COLUMNS)
+    assert {"runX", "runX0"} <= table.run_ids()
+    assert "run1" not in table.run_ids()
+    assert sum(map(len, indexed)) > 10_000
+
+
+def test_damage_below_an_index_is_found(path, indexed, log_lines):
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"0.5", b"0,5", 1))
+    assert ResultsTable(path, COLUMNS).path == path.with_name("table_2.csv")
+    assert "is damaged" in log_lines[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"anything", None])
+def test_an_index_that_is_damaged_or_of_other_columns_is_not_believed(content, path, indexed):
+    if content is None:
+        ResultsTable(path.with_name("other.csv"), COLUMNS[::-1]).append([row(number) for number in range(1000)])
+        growing._index(path.with_name("other.csv")).replace(growing._index(path))
+    else:
+        growing._index(path).write_bytes(content)
+    indexed.clear()
+    assert len(ResultsTable(path, COLUMNS).run_ids()) == 1000
+    assert sum(map(len, indexed)) > 10_000
+
+
 def test_a_table_that_is_removed_begins_anew(path):
     table = ResultsTable(path, COLUMNS)
     table.append([row(0)])

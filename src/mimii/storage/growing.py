@@ -2,7 +2,8 @@
 
 Rows are appended in place. What is about to be appended stands in a journal before: where a process dies in the
 middle, the next one completes it. Where each run's latest row is in the file is found once, and from then on only
-what was appended since is read, whoever appended it.
+what was appended since is read, whoever appended it. Of a large file that is kept beside it in an index, which counts
+as long as the file has not been changed but by appending.
 """
 
 import csv
@@ -14,12 +15,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mimii.errors import StorageError
 from mimii.storage import files, schema
 
 _TAIL = 4096  # [bytes] before what was appended, by which a file is known again
+_SEEN_SIZE = 128  # [bytes] of a stamp as text, with spaces
+_WORTH_AN_INDEX = 2_000  # rows that have to be read, which takes 40 ms
 
 
 class UnfitError(Exception):
@@ -28,6 +32,15 @@ class UnfitError(Exception):
 
 def _journal(path: Path) -> Path:
     return path.with_name(f".{path.name}.journal")
+
+
+def _index(path: Path) -> Path:
+    return path.with_name(f".{path.name}.index")
+
+
+def _seen(path: Path) -> Path:
+    """Of a table with an index: what the table looked like when a process of this program last left it."""
+    return path.with_name(f".{path.name}.seen")
 
 
 def whole_content(path: Path) -> bytes:
@@ -95,14 +108,18 @@ class GrowingTable:
             self.forget()
             return
         stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if not self._stamp:
+            self._take_index(stamp)
         if stamp == self._stamp:
             return
         with open(self.path, "rb") as file:
             if not self._has_grown(file, stamp):
                 self.forget()
             file.seek(self._size)
-            self._take(file.read())
+            count = self._take(file.read())
         self._stamp = stamp
+        if count >= _WORTH_AN_INDEX:
+            self._keep_index()
 
     def read(self, run_ids: Sequence[str] | None = None) -> pd.DataFrame:
         """All rows as of the last `look` or, of some runs, the latest rows, in the order of the file.
@@ -160,6 +177,8 @@ class GrowingTable:
         except OSError as error:
             raise self._cannot_write(error) from error
         self.look()
+        if _index(self.path).exists():
+            self._note()
 
     def _write(self, content: bytes) -> None:
         """Write at the end of the file, and take back what was written where that fails."""
@@ -198,6 +217,38 @@ class GrowingTable:
         """Know nothing of the file, as where there is none."""
         self.runs, self._stamp, self._tail, self._size = {}, (), b"", 0
 
+    def _keep_index(self) -> None:
+        """Write down all that is known of the file, so that the next process need not read it."""
+        index = {
+            "columns": self._columns,
+            "stamp": self._stamp,
+            "size": self._size,
+            "tail": self._tail,
+            "runs": "\n".join(self.runs),
+            "spans": np.array(list(self.runs.values()), dtype=np.int64),
+        }
+        with suppress(StorageError):  # without it the file is read
+            files.save_pickle(_index(self.path), index)
+            self._note()
+
+    def _note(self) -> None:
+        # over what stood there: some file systems wait for the disk where a file is emptied first
+        with suppress(OSError):  # the index does not count any more then
+            descriptor = os.open(_seen(self.path), os.O_WRONLY | os.O_CREAT, 0o666)
+            with open(descriptor, "wb", buffering=0) as file:
+                file.write(json.dumps(self._stamp).ljust(_SEEN_SIZE).encode())
+
+    def _take_index(self, stamp: tuple[int, ...]) -> None:
+        """Take over what another process has written down, if nobody but this program has touched the file since."""
+        with suppress(OSError, files.CacheError, KeyError, TypeError, ValueError):
+            if json.loads(_seen(self.path).read_text(encoding="utf-8")) != list(stamp):
+                return
+            index = files.load_pickle(_index(self.path))
+            runs = dict(zip(index["runs"].split("\n"), map(tuple, index["spans"].tolist()), strict=True))
+            if index["columns"] == self._columns:
+                self.runs, self._stamp = runs, tuple(index["stamp"])
+                self._size, self._tail = index["size"], index["tail"]
+
     def _has_header(self) -> bool:
         """Tell whether what was read is more than a byte-order mark and empty lines, and so begins with the header."""
         return bool(self._size > len(self._tail) or self._tail.decode("utf-8-sig", errors="replace").strip())
@@ -209,8 +260,8 @@ class GrowingTable:
         file.seek(self._size - len(self._tail))
         return file.read(len(self._tail)) == self._tail
 
-    def _take(self, content: bytes) -> None:
-        """Find the rows of some more content of the file.
+    def _take(self, content: bytes) -> int:
+        """Find the rows of some more content of the file, and count them.
 
         Raises
         ------
@@ -219,6 +270,7 @@ class GrowingTable:
         begin = self._size
         is_header = not begin
         found: dict[str, tuple[int, int]] = {}
+        count = 0
         try:
             for line, end in _records(content, begin):
                 if line and is_header:
@@ -230,12 +282,14 @@ class GrowingTable:
                         raise UnfitError(f"is damaged (a row has {len(line)} of {len(self._columns)} values)")
                     self._check_numbers(line)
                     found[line[self._run_id]] = (begin, end)
+                    count += 1
                 begin = end
         except (UnicodeDecodeError, csv.Error) as error:
             raise UnfitError(f"is damaged ({files.first_line(error)})") from error
         self.runs |= found
         self._size += len(content)
         self._tail = (self._tail + content)[-_TAIL:]
+        return count
 
     def _check_numbers(self, line: list[str]) -> None:
         number = 0
