@@ -1,5 +1,8 @@
 """Clip-level detectors, against independent computations and on data that are hard on them."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +12,7 @@ from model_support import sounds
 from scipy.stats import multivariate_normal
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics.pairwise import cosine_distances, euclidean_distances
+from support import SOURCE
 
 from mimii.evaluation.thresholds import gamma_threshold
 from mimii.features.windows import Features
@@ -283,3 +287,26 @@ def test_a_threshold_from_few_recordings_is_of_the_scores_own_size(name, count):
     [normal] = model.calibrate(windows, None, TRAINING).values()
     _, scores = model.score_recordings(data.evaluation)
     assert gamma_threshold(normal.scores) < np.median(scores[data.is_abnormal])
+
+
+def test_what_training_imports_is_loaded_before():
+    code = """
+import sys
+import numpy as np
+from mimii.features.windows import Windows
+from mimii.models import create_model
+from mimii.settings import TrainingSettings
+from mimii.training.hooks import Training
+
+frames = np.random.default_rng(0).standard_normal((90, 64)).astype("f4")
+windows = Windows(frames, np.arange(90), np.arange(90) // 10, 1)
+models = [create_model(name, frames=1) for name in ("mahalanobis", "gmm", "fusion")]
+for model in models:
+    model.load_libraries()
+before = set(sys.modules)
+for model in models:
+    model.fit(windows, None, Training(TrainingSettings(), 0))
+print(*{name.partition(".")[0] for name in set(sys.modules) - before})
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=SOURCE, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

@@ -47,6 +47,9 @@ class Model(ABC):
         self.device = device
         self.variant = ""
 
+    def load_libraries(self) -> None:  # noqa: B027 (most models have nothing to do here)
+        """Load what `fit` needs and judging does not: that is no part of the time and the memory of the training."""
+
     @abstractmethod
     def fit(self, windows: Windows, validation: Windows | None, training: Training) -> History:
         """Learn from windows, a classifier from their targets.

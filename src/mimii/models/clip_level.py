@@ -129,6 +129,12 @@ class ClipLevelDetector(Detector):
         pooled = [pool_frames(part, self.options["pooling"], self.options.get("twfr_r", 1.0)) for part in parts]
         return numbers, (np.stack(pooled) - self.mean) / self.std
 
+    def load_libraries(self) -> None:
+        """Load scikit-learn."""
+        import sklearn.covariance
+        import sklearn.decomposition
+        import sklearn.mixture  # noqa: F401
+
     def fit(self, windows: Windows, validation: Windows | None, training: Training) -> History:
         """Learn from the recordings of the windows; it needs no validation, and has no steps.
 

@@ -48,6 +48,10 @@ class NetworkModel(Model, Generic[NetworkT]):
         """A network with new weights, until the model is fitted or loaded."""
         return self._make_network().to(self.device).eval()
 
+    def load_libraries(self) -> None:
+        """Load what torch loads when it is first used."""
+        loop.load_libraries()
+
     def fit(self, windows: Windows, validation: Windows | None, training: Training) -> History:
         """Train the network from new weights."""
         torch.manual_seed(training.seed)

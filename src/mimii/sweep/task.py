@@ -298,10 +298,7 @@ class Task(ABC, Generic[Trained]):
         training = Training(self.settings, derive_seed(self.settings.seed, self.model), exclusive)
         held_out = validation if len(validation) else None
         model = self.create_model()
-        if self.is_network:
-            from mimii.training.loop import load_libraries
-
-            load_libraries()
+        model.load_libraries()
         with PeakMemory(self.device) as memory:
             history = model.fit(windows, held_out, training)
         trained = self.complete(model, features, windows, held_out, training)
