@@ -12,7 +12,7 @@ from pathlib import Path
 import common
 from common import Figure, seconds
 
-BENCHMARKS = ("startup", "memory", "training", "extraction", "sweep", "whole_snr", "clip_level")
+BENCHMARKS = ("startup", "memory", "training", "extraction", "sweep", "whole_snr", "clip_level", "monitoring")
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 PINNED = {
     "requirements.txt": PROJECT["dependencies"],
     "requirements-cluster.txt": PROJECT["optional-dependencies"]["cluster"],
+    "requirements-onnx.txt": PROJECT["optional-dependencies"]["onnx"],
     "requirements-dev.txt": PROJECT["optional-dependencies"]["dev"],
 }
 

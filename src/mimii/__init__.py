@@ -4,8 +4,9 @@ Data flow, one room of the package for each arrow::
 
     recordings -> log-mel frames -> windows -> model -> a score for each recording -> a row of metrics
 
-The public API: settings, `run`, `load_model`. ``src/example_usage.py`` shows it. Heavy libraries are loaded when a name
-is used, so that ``import mimii`` takes a moment only.
+The public API: settings, `run` and `load_model`, and to watch a machine `train_monitor`, `Monitor` and `judge`.
+``src/example_usage.py`` shows it. Heavy libraries are loaded when a name is used, so that ``import mimii`` takes a
+moment only.
 """
 
 import importlib
@@ -18,6 +19,7 @@ from mimii.settings import (
     DataSettings,
     DetectionSettings,
     FeatureSettings,
+    MonitorSettings,
     RunSettings,
     ScoringSettings,
     TrainingSettings,
@@ -25,6 +27,9 @@ from mimii.settings import (
 
 if TYPE_CHECKING:
     from mimii.models.files import Score, TrainedClassifier, TrainedDetector, load_model
+    from mimii.monitoring.judging import Judgement, judge
+    from mimii.monitoring.monitor import Monitor
+    from mimii.monitoring.training import train_monitor
     from mimii.sweep.engine import Result
     from mimii.sweep.experiment import run
 
@@ -36,6 +41,9 @@ __all__ = [
     "DataSettings",
     "DetectionSettings",
     "FeatureSettings",
+    "Judgement",
+    "Monitor",
+    "MonitorSettings",
     "Result",
     "RunSettings",
     "Score",
@@ -44,13 +52,18 @@ __all__ = [
     "TrainedDetector",
     "TrainingSettings",
     "UserError",
+    "judge",
     "load_model",
     "run",
+    "train_monitor",
 ]
 
 _MODULES = {
     "Result": "mimii.sweep.engine",
     "run": "mimii.sweep.experiment",
+    "Monitor": "mimii.monitoring.monitor",
+    "train_monitor": "mimii.monitoring.training",
+    **dict.fromkeys(("Judgement", "judge"), "mimii.monitoring.judging"),
     **dict.fromkeys(("Score", "TrainedClassifier", "TrainedDetector", "load_model"), "mimii.models.files"),
 }
 

@@ -218,3 +218,33 @@ class ClassificationSettings:
     classification_type: str = "machine_type"
     class_weight: str = "balanced"
     run: RunSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorSettings:
+    """How a detector that watches one machine is made: `mimii.train_monitor` does it.
+
+    Attributes
+    ----------
+    model : str, or None
+        A detector of the registry; None stands for the one that is recommended for the number of recordings.
+    features : FeatureSettings
+    training : TrainingSettings
+    scoring : ScoringSettings
+        Of several scorings the first one counts.
+    false_alarms : float in (0, 0.5)
+        The share of healthy recordings that may be called abnormal. One in twenty is what twenty recordings can
+        promise by themselves; a smaller share takes more of them, or rests on a fitted distribution.
+    device : str
+        One of ``DEVICES``.
+    jobs : int > 0, or None
+        Processes; None stands for the number of cores.
+    """
+
+    model: str | None = None
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    scoring: ScoringSettings = field(default_factory=lambda: ScoringSettings(scoring=("mahalanobis",)))
+    false_alarms: float = 0.05
+    device: str = "auto"
+    jobs: int | None = None

@@ -130,6 +130,23 @@ def _warnings_in(file: logging.Handler) -> Iterator[None]:
 
 
 @contextmanager
+def on_console() -> Iterator[None]:
+    """Show what the engine logs, and keep no log."""
+    console = Console()
+    logger = logging.getLogger("mimii")
+    logger.setLevel(logging.DEBUG)  # that an epoch or a task has ended moves the bars, whatever its level
+    logger.propagate = False
+    logger.handlers = [console]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of libraries: a user can do nothing about them
+            yield
+    finally:
+        console.close_bars()
+        logger.handlers = []
+
+
+@contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Log to the console and to a file.
 

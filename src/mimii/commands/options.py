@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mimii.data.layouts import LAYOUTS, canonical_snr
 from mimii.data.mimii import MACHINE_TYPES, SNRS
@@ -90,6 +91,7 @@ natural = _number(int, lambda value: value >= 0, "a whole number from 0")
 seed_int = _number(int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
 positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
 power = _number(float, lambda value: 0.1 <= value <= 10, "a number from 0.1 to 10")
+alarm_share = _number(float, lambda value: 0 < value < 0.5, "a share above 0 and below 0.5")
 fraction = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
 share = _number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
 
@@ -140,18 +142,18 @@ def add_model_options(parser: Parser, models: Sequence[str], scopes: dict[str, s
     )
 
 
-def add_scoring_options(parser: Parser) -> None:
-    """How a recording gets its score."""
+def add_scoring_options(parser: Parser, *, only: str | None = None) -> None:
+    """How a recording gets its score; one scoring at a time where there is a default ``only``."""
     clip = ClipSettings()
     group = parser.add_argument_group("scoring")
+    how_many: dict[str, Any] = {"default": only} if only else {"nargs": "+", "default": [SCORINGS[0]]}
     group.add_argument(
         "--scoring",
-        nargs="+",
         choices=SCORINGS,
-        default=[SCORINGS[0]],
         metavar="SCORING",
-        help="of models that reconstruct, one or both: mse, the mean squared error; mahalanobis, the distance of the "
-        "recording's mean error from those of the training recordings",
+        help=f"of models that reconstruct{'' if only else ', one or both'}: mse, the mean squared error; mahalanobis, "
+        "the distance of the recording's mean error from those of the training recordings",
+        **how_many,
     )
     group.add_argument(
         "--score_pooling",
@@ -187,7 +189,7 @@ def add_feature_options(parser: Parser) -> None:
     group.add_argument("--channel", type=natural, default=features.channel, help="channel that is read, from 0")
 
 
-def add_training_options(parser: Parser) -> argparse._ArgumentGroup:
+def add_training_options(parser: Parser, *, several_seeds: bool = True) -> argparse._ArgumentGroup:
     """Training settings; gives the group, so that a script can add its own."""
     training = TrainingSettings()
     group = parser.add_argument_group("training")
@@ -203,7 +205,10 @@ def add_training_options(parser: Parser) -> argparse._ArgumentGroup:
     group.add_argument("--tf32", action="store_true", help="let a GPU multiply in TF32: 10 bits instead of 23")
     seeds = group.add_mutually_exclusive_group()
     seeds.add_argument("--seed", type=seed_int, default=training.seed, help="all random numbers come from it")
-    seeds.add_argument("--seeds", type=seed_int, nargs="+", metavar="SEED", help="every experiment with each of these")
+    if several_seeds:
+        seeds.add_argument(
+            "--seeds", type=seed_int, nargs="+", metavar="SEED", help="every experiment with each of these"
+        )
     return group
 
 
@@ -218,12 +223,7 @@ def add_run_options(parser: Parser) -> None:
     """Where and how often to run."""
     group = parser.add_argument_group("run")
     group.add_argument("--retrain", action="store_true", help="do again what is done already")
-    group.add_argument(
-        "--device",
-        choices=DEVICES,
-        default="auto",
-        help="auto takes CUDA, then MPS, then the CPU",
-    )
+    add_device_option(group)
     group.add_argument(
         "--jobs", type=positive_int, help=f"processes (default: the cores; at most {JOBS_PER_GPU} train on one GPU)"
     )
@@ -232,6 +232,16 @@ def add_run_options(parser: Parser) -> None:
     )
     group.add_argument(
         "--scheduler", type=scheduler_address, metavar="ADDRESS", help="of the Dask cluster, such as tcp://host:8786"
+    )
+
+
+def add_device_option(group: argparse._ArgumentGroup) -> None:
+    """Where networks run."""
+    group.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="auto takes CUDA, then MPS, then the CPU",
     )
 
 
@@ -303,7 +313,8 @@ def training_settings(args: argparse.Namespace) -> TrainingSettings:
 def scoring_settings(args: argparse.Namespace) -> ScoringSettings:
     """The scoring options as settings."""
     clip = ClipSettings(**{name: getattr(args, name) for name in ClipSettings.__dataclass_fields__})
-    return ScoringSettings(scoring=tuple(dict.fromkeys(args.scoring)), score_pooling=args.score_pooling, clip=clip)
+    scorings = [args.scoring] if isinstance(args.scoring, str) else args.scoring
+    return ScoringSettings(scoring=tuple(dict.fromkeys(scorings)), score_pooling=args.score_pooling, clip=clip)
 
 
 def run_settings(args: argparse.Namespace) -> RunSettings:

@@ -24,8 +24,18 @@ def _terminate(number: int, frame: object) -> None:
     raise _Terminated
 
 
-def guarded(command: Callable[[], int]) -> int:
+GOES_ON = " What is done is kept; give the same command again to go on."
+
+
+def guarded(command: Callable[[], int], *, when_stopped: str = GOES_ON) -> int:
     """Run a command; what a user can correct, Ctrl-C and SIGTERM end it with one line.
+
+    Parameters
+    ----------
+    command : callable
+        Gives the exit status.
+    when_stopped : str
+        What to say of Ctrl-C and SIGTERM beside that they were heard; begins with a space.
 
     Returns
     -------
@@ -47,7 +57,7 @@ def guarded(command: Callable[[], int]) -> int:
         return 2
     except KeyboardInterrupt as error:
         how, status = ("Terminated", 143) if isinstance(error, _Terminated) else ("\nInterrupted", 130)
-        print(f"{how}. What is done is kept; give the same command again to go on.", file=sys.stderr)
+        print(f"{how}.{when_stopped}", file=sys.stderr)
         return status
 
 

@@ -9,6 +9,7 @@ import logging.handlers
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -241,13 +242,21 @@ def call_with_one_thread(function: Callable[[Any], Result], argument: Any) -> Re
     Two threads gain little on small matrices, and two processes gain nearly 100 %. With one thread sums always have
     the same order, and so results are the same to the last bit.
     """
-    import torch
     from threadpoolctl import threadpool_limits
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # torch hides its MKL from threadpoolctl
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else 0
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"  # torch reads it when it is imported, which not every function does
     try:
+        if torch:
+            torch.set_num_threads(1)  # torch hides its MKL from threadpoolctl
         with threadpool_limits(1):
             return function(argument)
     finally:
-        torch.set_num_threads(threads)
+        if torch:
+            torch.set_num_threads(threads)
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before

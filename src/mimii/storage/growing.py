@@ -73,7 +73,9 @@ class GrowingTable:
     ----------
     path : Path
     columns : sequence of str
-        The names of its columns, in order; ``run_id`` is among them.
+        The names of its columns, in order.
+    key : str
+        The column that tells the run that a row is of, or whatever else it is of.
 
     Attributes
     ----------
@@ -81,11 +83,11 @@ class GrowingTable:
         Of each run where its latest row begins and ends [bytes], as of the last `look`.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]):
+    def __init__(self, path: Path, columns: Sequence[str], key: str = "run_id"):
         self.path = path
         self.runs: dict[str, tuple[int, int]] = {}
         self._columns = list(columns)
-        self._run_id = self._columns.index("run_id")
+        self._run_id = self._columns.index(key)
         self._numbers = [number for number, name in enumerate(self._columns) if not schema.is_text(name)]
         self._stamp: tuple[int, ...] = ()  # of the file when it was read
         self._tail = b""  # the end of what was read

@@ -37,13 +37,16 @@ class ResultsTable:
         The CSV. Where it can't take rows, because it has other columns, is damaged or may not be written, they go
         to a new file beside it, and a warning names it; what is in it stays as it is.
     columns : sequence of str
-        The names of its columns, in order; ``run_id`` is among them.
+        The names of its columns, in order.
+    key : str
+        The column that tells what a row is of; `run_ids` and the like speak of its values.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]):
+    def __init__(self, path: Path, columns: Sequence[str], key: str = "run_id"):
         self.columns = list(columns)
+        self._key = key
         self._names = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in itertools.count(2))
-        self._table = GrowingTable(path, self.columns)
+        self._table = GrowingTable(path, self.columns, key)
         self._look()
 
     @property
@@ -90,7 +93,7 @@ class ResultsTable:
         try:
             self._append(rows, again)
         except StorageError as error:
-            unfit, self._table = self._table, GrowingTable(next(self._names), self.columns)
+            unfit, self._table = self._table, GrowingTable(next(self._names), self.columns, self._key)
             try:
                 self._append(rows, again)
             except StorageError:
@@ -105,7 +108,7 @@ class ResultsTable:
             with self._locked():
                 self._look_locked()
                 if path == self.path:
-                    new = [row for row in rows if again or row["run_id"] not in self._table.runs]
+                    new = [row for row in rows if again or row[self._key] not in self._table.runs]
                     if new:
                         self._table.append(new)
 
@@ -131,7 +134,7 @@ class ResultsTable:
         try:
             self._table.look()
         except UnfitError as error:
-            unfit, self._table = self.path, GrowingTable(next(self._names), self.columns)
+            unfit, self._table = self.path, GrowingTable(next(self._names), self.columns, self._key)
             log.warning("%s %s: rows go to %s.", unfit, error, self.path)
         except OSError as error:
             reason = files.first_line(error)

@@ -1,0 +1,53 @@
+"""How figures look: colours that colour-blind people tell apart, and fonts for names in any script."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # that it looks for fonts is of no interest to a user
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
+NORMAL, ABNORMAL = "#0072B2", "#D55E00"  # of Okabe and Ito
+COLOUR_MAP = "magma"
+
+# fonts with letters that matplotlib's own one does not have, for names of machines: of other scripts, and of emoji
+_FONTS = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR", "Source Han Sans"),
+    *("Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Yu Gothic", "MS Gothic", "Microsoft YaHei", "SimHei"),
+    *("Malgun Gothic", "IPAexGothic", "IPAGothic", "TakaoGothic", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei"),
+    *("Droid Sans Fallback", "Arial Unicode MS", "Noto Sans", "Noto Emoji", "Segoe UI Emoji", "Symbola"),
+)
+
+
+@cache
+def _fallback_fonts() -> list[str]:
+    """Those of the fonts that are installed here."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return [name for name in _FONTS if name in installed]
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw in this style: figures are made, and written, within this context."""
+    style: dict[RcKeyType, Any] = {
+        "font.family": ["sans-serif", *_fallback_fonts()],
+        "font.size": 9,
+        "text.parse_math": False,  # a $ in a name is a $
+        "axes.titlesize": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+        "savefig.dpi": 160,
+    }
+    with mpl.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph ")  # no font has the letter: a box stands for it
+        yield

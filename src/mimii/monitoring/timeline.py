@@ -1,0 +1,90 @@
+"""A picture of a machine's history: the score over days, with the threshold."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mimii.errors import UserError
+from mimii.monitoring.drift import COUNT, drift
+from mimii.monitoring.judging import ABNORMAL, NORMAL, NOT_JUDGED
+from mimii.storage.files import whole_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".png", ".svg", ".pdf")
+_COLOURS = {NORMAL: "#0072b2", ABNORMAL: "#d55e00"}  # of Okabe and Ito, which all can tell apart
+_FAR = 4  # thresholds; scores beyond are drawn on a logarithmic axis
+
+
+def summary(history: "pd.DataFrame") -> list[str]:
+    """What a history says, in sentences.
+
+    Parameters
+    ----------
+    history : pd.DataFrame
+        As `mimii.monitoring.history.read_history` gives it; one row at least.
+    """
+    counts = history["verdict"].value_counts()
+    recorded = history["recorded"].dropna()
+    sentences = [
+        f"{len(history):,} recordings from {recorded.min():%Y-%m-%d %H:%M} to {recorded.max():%Y-%m-%d %H:%M} (UTC): "
+        f"{counts.get(NORMAL, 0):,} normal, {counts.get(ABNORMAL, 0):,} abnormal, "
+        f"{counts.get(NOT_JUDGED, 0):,} not judged."
+    ]
+    abnormal = history[history["verdict"] == ABNORMAL]
+    if len(abnormal):
+        path, relative, when = abnormal.nlargest(1, "relative")[["path", "relative", "recorded"]].iloc[0]
+        sentences.append(
+            f"The highest score is {relative:.2f} of the threshold, in {Path(path).name} of {when:%Y-%m-%d %H:%M}."
+        )
+    if warning := drift(history.loc[history["verdict"] == NORMAL, "share"]):
+        sentences.append(f"{warning}.")
+    return sentences
+
+
+def draw(history: "pd.DataFrame", path: Path) -> None:
+    """Draw the score over time, in units of the threshold, and write the picture whole or not at all.
+
+    Parameters
+    ----------
+    history : pd.DataFrame
+        As `mimii.monitoring.history.read_history` gives it; one row at least.
+    path : Path
+        Its suffix is one of ``SUFFIXES``.
+
+    Raises
+    ------
+    UserError
+        Its suffix is another one, or it can't be written.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"a history is drawn to a file {', '.join(SUFFIXES)}, not to {path.name}")
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axes = figure.add_subplot()
+    judged = history[history["relative"].notna()]
+    for verdict, colour in _COLOURS.items():
+        part = judged[judged["verdict"] == verdict]
+        axes.plot(part["recorded"], part["relative"], ".", color=colour, label=f"{verdict} ({len(part):,})", alpha=0.7)
+    normal = judged[judged["verdict"] == NORMAL]
+    if len(normal) >= COUNT:
+        level = normal["relative"].rolling(COUNT).median()
+        axes.plot(normal["recorded"], level, color="black", linewidth=1.5, label=f"median of {COUNT} normal ones")
+    axes.axhline(1, color=_COLOURS[ABNORMAL], linestyle="--", linewidth=1, label="threshold")
+    axes.axhline(0, color="0.5", linestyle=":", linewidth=1, label="median of the healthy recordings")
+    if len(missing := history.loc[history["verdict"] == NOT_JUDGED, "recorded"]):
+        axes.plot(
+            missing, [0.02] * len(missing), "|", color="0.3", transform=axes.get_xaxis_transform(), label="not judged"
+        )
+    if len(judged) and judged["relative"].abs().max() > _FAR:
+        axes.set_yscale("symlog", linthresh=1)
+    locator = AutoDateLocator()
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.set(xlabel="Recorded (UTC)", ylabel="Score [thresholds]")
+    axes.grid(color="0.92")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=9)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=150)

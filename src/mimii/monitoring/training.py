@@ -1,0 +1,214 @@
+"""From healthy recordings of a machine to a monitor: the detector, its threshold, and what is promised of it."""
+
+import logging
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from joblib import cpu_count
+
+from mimii.errors import TaskError, UserError
+from mimii.evaluation.conformal import alarm_threshold
+from mimii.evaluation.efficiency import device_name
+from mimii.features.logmel import mel_filter_bank
+from mimii.models import DETECTORS, REGISTRY, scoring_ways
+from mimii.models.calibration import Calibration, Machine
+from mimii.models.trained import TrainedDetector
+from mimii.monitoring.calibrating import fit_and_hold_out
+from mimii.monitoring.doubts import doubts
+from mimii.monitoring.healthy import Healthy, mean_parts, part_length
+from mimii.monitoring.monitor import Monitor
+from mimii.monitoring.recipe import Recipe
+from mimii.monitoring.recordings import Recordings, load
+from mimii.runtime.spelling import did_you_mean
+from mimii.settings import MonitorSettings, TrainingSettings
+from mimii.sweep.identity import derive_seed
+
+log = logging.getLogger(__name__)
+
+FEWEST = 5  # recordings: as many as a distribution of scores can be fitted to
+MANY = 50  # recordings: of fewer, ldn and pca know too little, which are parts of fusion
+_ONE_MACHINE: Machine = ("", "", "")
+_PERCENTILES = (0.005, 0.995)  # together one recording in a hundred is beyond them
+
+
+@dataclass(eq=False)
+class Learnt:
+    """What a training gives.
+
+    Attributes
+    ----------
+    monitor : Monitor
+    left_out : dict of str to str
+        The path of each recording that was not learnt from, and why.
+    warnings : list of str
+        What is to be known before the monitor is relied on, a sentence or two each.
+    """
+
+    monitor: Monitor
+    left_out: dict[str, str]
+    warnings: list[str]
+
+
+def recommended(count: int) -> str:
+    """The detector for a number of healthy recordings where there is no faulty one to compare detectors with."""
+    return "fusion" if count >= MANY else "mahalanobis"
+
+
+def train_monitor(paths: Iterable[str | os.PathLike[str]], settings: MonitorSettings) -> Learnt:
+    """Learn from healthy recordings of one machine.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Recordings, and directories in which there are some, at any depth and of any name.
+    settings : MonitorSettings
+
+    Raises
+    ------
+    UserError
+        A path does not exist, there are too few recordings, or no threshold follows from them.
+    """
+    if not 0 < settings.false_alarms < 0.5:
+        raise UserError(f"a share of {settings.false_alarms} false alarms can't be asked for: choose 0.01, say")
+    model = settings.model
+    if model is not None and model not in DETECTORS:
+        raise UserError(f"there is no detector {model}{did_you_mean(model, DETECTORS)}")
+    has_torch = model is not None and uses_torch(model)
+    if model and (misfit := REGISTRY[model].misfit(settings.features.n_mels, settings.training.frames)):
+        raise UserError(f"{model} needs {misfit}")
+    length = frames_of(model, settings.training) if model else 1
+    recordings = load(paths, settings.features, length, settings.jobs or int(cpu_count()), uses_torch=has_torch)
+    if len(recordings.heard) < FEWEST:
+        raise UserError(_too_few(recordings))
+    return learn(recordings, model or recommended(len(recordings.heard)), settings)
+
+
+def learn(recordings: Recordings, model: str, settings: MonitorSettings) -> Learnt:
+    """Fit a detector to recordings, and find its threshold from held-out ones.
+
+    Parameters
+    ----------
+    recordings : Recordings
+        Five at least.
+    model : str
+        A detector of the registry.
+    settings : MonitorSettings
+        But for their model.
+
+    Raises
+    ------
+    UserError
+        It can't learn from them, or no threshold follows.
+    """
+    recipe = Recipe(
+        model=model,
+        features=settings.features,
+        sample_rate=recordings.heard[0].sample_rate,
+        frames=frames_of(model, settings.training),
+        training=settings.training,
+        seed=derive_seed(settings.training.seed, model),
+        clip=settings.scoring.clip,
+        device=_device(settings.device) if uses_torch(model) else "cpu",
+    )
+    way = scoring_ways(recipe.model, settings.scoring.scoring[:1], settings.scoring.score_pooling)[0]
+    parts = [heard.frames for heard in recordings.heard]
+    healthy = _healthy(recordings, recipe)
+    begin = time.perf_counter()
+    try:
+        fitted = fit_and_hold_out(parts, recipe, way, healthy, settings.jobs or int(cpu_count()))
+    except TaskError as error:
+        raise UserError(f"{recipe.model} can't learn from these recordings: {error}") from error
+    seconds = time.perf_counter() - begin
+    calibrations = {
+        each: _calibration(fitted.scores[each], settings.false_alarms) for each in scoring_ways(recipe.model)
+    }
+    facts: dict[str, Any] = {
+        **fitted.history,
+        "scoring": way[0],
+        "score_pooling": way[1],
+        "false_alarms": settings.false_alarms,
+        "train_files": len(parts),
+        "left_out_files": len(recordings.left_out),
+        "trainings": 1 + fitted.trainings,
+        "all_trainings_time_sec": seconds,
+        "seed": settings.training.seed,
+        "device_name": device_name(recipe.device),
+    }
+    healthy = replace(healthy, curve_threshold=alarm_threshold(fitted.highest, settings.false_alarms))
+    detector = TrainedDetector(fitted.model, recipe.features, recipe.sample_rate, calibrations, facts)
+    monitor = Monitor(detector, healthy)
+    scores = monitor.calibration.scores
+    if scores.min() == scores.max() or not monitor.threshold > np.median(scores):
+        raise UserError(
+            f"half of the recordings or more have the same score, {np.median(scores):.4g}, and no threshold follows: "
+            "are they recordings of a machine that runs?"
+        )
+    return Learnt(monitor, recordings.left_out, [*doubts(healthy, scores), *_empty_bands(recipe)])
+
+
+def uses_torch(model: str) -> bool:
+    """Tell whether a model of the registry can't be used without torch."""
+    return REGISTRY[model].is_network
+
+
+def frames_of(model: str, settings: TrainingSettings) -> int:
+    """Frames in a window of a model; clip-level detectors need no longer windows than one frame."""
+    return settings.frames if "frames" in REGISTRY[model].settings else 1
+
+
+def _calibration(scores: np.ndarray, false_alarms: float) -> Calibration:
+    if not np.isfinite(scores).all():
+        raise UserError("the detector's scores of healthy recordings are not finite")
+    threshold = alarm_threshold(scores, false_alarms)
+    machines = (_ONE_MACHINE,) * len(scores)
+    return Calibration(scores, machines, "held_out", threshold, {_ONE_MACHINE: threshold})
+
+
+def _healthy(recordings: Recordings, recipe: Recipe) -> Healthy:
+    """What the recordings sound like; the threshold of the score over time is still to be found."""
+    length = part_length(recipe.features.hop_length / recipe.sample_rate)
+    parts = [mean_parts(heard.frames, length) for heard in recordings.heard]
+    together = np.concatenate(parts)
+    low, high = _PERCENTILES
+    return Healthy(
+        paths=np.array([heard.path for heard in recordings.heard]),
+        digests=np.array(recordings.digests),
+        vectors=np.stack([heard.frames.mean(axis=0, dtype=np.float64) for heard in recordings.heard]).astype(
+            np.float32
+        ),
+        levels=np.array([heard.level for heard in recordings.heard]),
+        seconds=np.array([heard.seconds for heard in recordings.heard]),
+        part_mean=together.mean(axis=0).astype(np.float32),
+        part_std=together.std(axis=0).astype(np.float32),
+        part_low=np.quantile([part.min(axis=0) for part in parts], low, axis=0).astype(np.float32),
+        part_high=np.quantile([part.max(axis=0) for part in parts], high, axis=0).astype(np.float32),
+        curve_threshold=0.0,
+    )
+
+
+def _empty_bands(recipe: Recipe) -> list[str]:
+    """A warning of mel bands that hear nothing."""
+    features = recipe.features
+    bank = mel_filter_bank(recipe.sample_rate, features.n_fft, features.n_mels)
+    count = int((bank.max(axis=1) == 0).sum())
+    text = f"{count} of {features.n_mels} mel bands hold no FFT bin and are constant: raise --n_fft or lower --n_mels"
+    return [text] if count else []
+
+
+def _device(name: str) -> str:
+    from mimii.training.devices import choose_device
+
+    return choose_device(name)
+
+
+def _too_few(recordings: Recordings) -> str:
+    count = len(recordings.heard)
+    text = f"{count} recording(s) to learn from, and {FEWEST} are the fewest"
+    if recordings.left_out:
+        path, reason = next(iter(recordings.left_out.items()))
+        text += f"; {len(recordings.left_out)} left out, such as {path}: {reason}"
+    return text
