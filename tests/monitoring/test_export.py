@@ -176,7 +176,9 @@ def test_the_file_says_how_it_is_to_be_used_and_nothing_of_this_computer(idnn):
     assert [output.name for output in session.get_outputs()] == ["score", "relative"]
     text = session.get_modelmeta().custom_metadata_map
     assert (text["model"], text["scoring"], text["score_pooling"]) == ("idnn", "mse", "max")
-    facts = {name: json.loads(value) for name, value in text.items() if name not in ("model", "scoring", "score_pooling")}
+    facts = {
+        name: json.loads(value) for name, value in text.items() if name not in ("model", "scoring", "score_pooling")
+    }
     scores = monitor.calibration.scores
     assert facts == {
         "sample_rate": SAMPLE_RATE,
@@ -227,7 +229,9 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_real_recordings(real_clips, tmp_path):
-    monitor = train_monitor([real_clips / "0dB" / "fan" / "id_00" / "normal"], MonitorSettings(model="fusion", jobs=1)).monitor
+    monitor = train_monitor(
+        [real_clips / "0dB" / "fan" / "id_00" / "normal"], MonitorSettings(model="fusion", jobs=1)
+    ).monitor
     exported = export(monitor, tmp_path / "a.onnx")
     assert exported.recordings == 8
     assert exported.difference <= LIMIT

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from mimii.errors import UserError
-from mimii.training.devices import choose_device, precision
+from mimii.runtime.devices import choose_device
+from mimii.training.devices import precision
 
 
 def test_auto_takes_a_device_that_is_there():

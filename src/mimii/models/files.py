@@ -51,7 +51,7 @@ def load_with_parts(
     except Exception as error:
         raise CacheError(f"{path.name}: {first_line(error)}") from error
     if REGISTRY[model.name].is_network and device != "cpu":
-        from mimii.training.devices import choose_device
+        from mimii.runtime.devices import choose_device
 
         model.device = choose_device(device) if device in DEVICES else device
     try:

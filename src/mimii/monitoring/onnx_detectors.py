@@ -38,8 +38,8 @@ def check_exportable(model: Detector) -> None:
     """
     if not (model.is_clip_level or REGISTRY[model.name].is_network):
         raise UserError(
-            f"{model.name} is a model of scikit-learn and can't be exported: every other detector can, train mahalanobis "
-            "or idnn, say"
+            f"{model.name} is a model of scikit-learn and can't be exported; every other detector can: train "
+            "mahalanobis or idnn, say"
         )
 
 

@@ -9,7 +9,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 
 OPSET = 18  # of the operators: one that older versions of onnxruntime know, too
 
-Operand = str | np.ndarray | float | Sequence[int]  # the name of a value, or a constant
+Operand = str | np.ndarray | np.number | float | Sequence[int]  # the name of a value, or a constant
 
 
 class Graph:
@@ -30,7 +30,7 @@ class Graph:
         ----------
         operator : str
             Of ONNX; https://onnx.ai/onnx/operators says what they do.
-        operands : str, np.ndarray, number or list of int
+        operands : str, np.ndarray, number or sequence of int
             An empty text stands for one that is left out.
         outputs : int > 0
             How many values it gives; the first one is used.
@@ -94,7 +94,7 @@ class Graph:
         opset = helper.make_opsetid("", OPSET)
         return helper.make_model(graph, opset_imports=[opset], ir_version=helper.find_min_ir_version_for([opset]))
 
-    def _constant(self, value: np.ndarray | float | Sequence[int]) -> str:
+    def _constant(self, value: np.ndarray | np.number | float | Sequence[int]) -> str:
         name = f"constant_{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name

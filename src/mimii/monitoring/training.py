@@ -200,7 +200,7 @@ def _empty_bands(recipe: Recipe) -> list[str]:
 
 
 def _device(name: str) -> str:
-    from mimii.training.devices import choose_device
+    from mimii.runtime.devices import choose_device
 
     return choose_device(name)
 

@@ -3,7 +3,7 @@
 import logging
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,10 +52,8 @@ class Result:
 
 def run_task(task: Task) -> Outcome:
     """Do a task, in whatever process, and turn every failure into an outcome, so that the others go on."""
-    from mimii.training.devices import precision
-
     try:
-        with about(task.name), precision(tf32=task.settings.tf32):
+        with about(task.name), _precision(task):
             return task.run()
     except StorageError:
         raise  # nothing could be kept of the other tasks either
@@ -64,6 +62,15 @@ def run_task(task: Task) -> Outcome:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return Outcome(task.name, message=reason, failed=True, details=traceback.format_exc())
+
+
+def _precision(task: Task) -> AbstractContextManager[None]:
+    """How precisely a graphics card multiplies in a task; models that are no networks know none."""
+    if not task.is_network:
+        return nullcontext()
+    from mimii.training.devices import precision
+
+    return precision(tf32=task.settings.tf32)
 
 
 def run_tasks(

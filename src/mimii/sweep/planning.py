@@ -172,7 +172,7 @@ def subjects_of(group: MachineGroup, scope: str, can_evaluate: Callable[[pd.Data
 
 def devices(name: str) -> list[str]:
     """The devices that tasks are given in turn."""
-    from mimii.training.devices import choose_device
+    from mimii.runtime.devices import choose_device
 
     device = choose_device(name)
     if device != "cuda":

@@ -3,6 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar, cast
 
@@ -307,7 +308,7 @@ class Task(ABC, Generic[Trained]):
             "memory_usage_mb": memory.gpu_mb,
             "peak_ram_mb": memory.ram_mb,
             "train_files": len(np.unique(np.concatenate([windows.recording, validation.recording]))),
-            "torch_version": _torch_version(),
+            "torch_version": version("torch"),
             "device_name": device_name(self.device),
             "jobs": self.jobs,
         }
@@ -319,9 +320,3 @@ class Task(ABC, Generic[Trained]):
         if trained.model.name != self.model:
             raise CacheError(f"{self.model_path.name} holds the model {trained.model.name}")
         return cast("Trained", trained)  # the name says which of the two classes it is
-
-
-def _torch_version() -> str:
-    import torch
-
-    return str(torch.__version__)

@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{args.onnx} is the model file: choose another name for the ONNX file")
     exported = export(monitor, args.onnx)
     print(
-        f"Tried on {exported.recordings} of the healthy recordings and {exported.sounds} made sounds: its scores differ "
-        f"from the model's by a share of {exported.difference:.1g} at most."
+        f"Tried on {exported.recordings} of the healthy recordings and {exported.sounds} made sounds: its scores "
+        f"differ from the model's by a share of {exported.difference:.1g} at most."
     )
     print(f"Written: {args.onnx} ({exported.size / 1000:,.0f} kB)")
     return 0
