@@ -19,6 +19,7 @@ from mimii.sweep.rows import Outcome
 class Task:
     name = "vae 6dB fan id_00"
     settings = TrainingSettings()
+    is_network = True
 
     def __init__(self, result=None):
         self.result = result
