@@ -22,7 +22,7 @@ from mimii.runtime.processes import in_parallel
 
 NORMAL, ABNORMAL, NOT_JUDGED = "normal", "abnormal", "can't be judged"
 
-_WORTH = 2000  # recordings, for other processes to start: they load torch first, in which time so many are judged
+_WORTH = 1000  # recordings, for other processes to start: networks load torch first, in which time so many are judged
 _LEAST_EFFECT = 0.05  # of a finding that tells when a recording is most abnormal
 _CHUNK = 64  # recordings that a process is given at once
 

@@ -1,5 +1,6 @@
 """Detectors as ONNX graphs: from the log-mel frames of a recording to its score."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -187,7 +188,7 @@ def _traced(model: "NetworkDetector", scoring: str) -> "onnx.ModelProto":
     class Part(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.network = model.network
+            self.network = copy.deepcopy(model.network).cpu()
 
         def forward(self, windows: torch.Tensor) -> torch.Tensor:
             if scoring == "mse":

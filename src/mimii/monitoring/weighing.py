@@ -66,15 +66,13 @@ def _weighed(monitor: Monitor, frames: np.ndarray, score: float, regions: list[R
     """Regions with the share of the score above that of the median healthy recording that they make: highest first."""
     regions = sorted(regions, key=lambda region: -region.evidence)[:_CANDIDATES]
     excess = score - float(np.median(monitor.calibration.scores))
-    model = monitor.detector.model
-    found = []
-    for region in regions:
-        effect = 0.0
-        if excess > 0:
-            changed = _as_usual(monitor.healthy, frames, region)
-            _, scores = model.score_recordings(windows_of([changed], model.frames), *monitor.way)
-            effect = float(np.clip((score - scores[0]) / excess, 0, 1))
-        found.append((region, effect))
+    effects = np.zeros(len(regions))
+    if regions and excess > 0:
+        model = monitor.detector.model
+        changed = [_as_usual(monitor.healthy, frames, region) for region in regions]
+        _, scores = model.score_recordings(windows_of(changed, model.frames), *monitor.way)
+        effects = np.clip((score - scores) / excess, 0, 1)
+    found = list(zip(regions, effects.tolist(), strict=True))
     return sorted(found, key=lambda pair: -round(pair[1], 2))  # equal ones stay in the order of their evidence
 
 

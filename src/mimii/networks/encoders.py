@@ -106,8 +106,8 @@ class LSTMEncoder(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Read the frames in order."""
-        _, (hidden, _) = self.lstm(x)
-        return hidden[-1]  # (layers, B, H) -> (B, H)
+        states, _ = self.lstm(x)
+        return states[:, -1]  # (B, T, H) -> (B, H); torch 2.11 can't export the last states, which are the same
 
 
 class AttentionEncoder(nn.Module):

@@ -38,7 +38,7 @@ def add_options(parser: Parser) -> None:
     formats = parser.add_mutually_exclusive_group()
     formats.add_argument("--json", action="store_true", help="write a JSON object for each recording, one in a line")
     formats.add_argument("--csv", action="store_true", help="write a table with a row for each recording")
-    parser.add_argument("--jobs", type=positive_int, help="processes, for two thousand and more (default: the cores)")
+    parser.add_argument("--jobs", type=positive_int, help="processes, for a thousand and more (default: the cores)")
 
 
 def run(args: argparse.Namespace) -> int:
