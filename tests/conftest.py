@@ -11,6 +11,8 @@ import pytest
 from filelock import FileLock
 from support import REAL_DATA, write_data
 
+from mimii.evaluation import efficiency
+
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
 
@@ -54,6 +56,14 @@ def data(once):
 def own_data(data, tmp_path):
     """A copy of the data that a test may spoil."""
     return Path(shutil.copytree(data, tmp_path / "data"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_measurements():
+    """Tests within this process need no good figures for latency."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(efficiency, "_SECONDS", 0.01)
+        yield
 
 
 @pytest.fixture

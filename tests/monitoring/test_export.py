@@ -1,5 +1,6 @@
 """ONNX files: they score as the model does, whatever the detector and the sound, or are not written."""
 
+import copy
 import json
 import re
 from dataclasses import replace
@@ -220,6 +221,14 @@ def test_a_package_that_is_missing_is_named_with_the_remedy(package, tmp_path, m
     monkeypatch.setattr(exporting, "find_spec", lambda name: None if name == package else find_spec(name))
     with pytest.raises(UserError, match=rf"the package {package}: .*requirements-onnx\.txt"):
         export(monitor_of(trained("mahalanobis")), tmp_path / "a.onnx")
+
+
+def test_what_onnxruntime_cannot_run_is_a_line(tmp_path):
+    detector = trained("ldn")
+    model = copy.copy(detector.model)
+    model.learnt = {name: array.astype(np.float32) for name, array in model.learnt.items()}  # as no training makes them
+    with pytest.raises(UserError, match=r"^ldn can't be exported: .*float"):
+        export(monitor_of(replace(detector, model=model)), tmp_path / "a.onnx")
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):

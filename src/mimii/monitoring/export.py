@@ -14,7 +14,7 @@ from mimii.errors import UserError
 from mimii.features.logmel import FULL_SCALE
 from mimii.models.trained import frames_of_samples, windows_of
 from mimii.monitoring.monitor import Monitor
-from mimii.storage.files import whole_file
+from mimii.storage.files import first_line, whole_file
 
 if TYPE_CHECKING:
     import onnx
@@ -65,11 +65,18 @@ def export(monitor: Monitor, path: Path) -> Exported:
     """
     if missing := [package for package in _PACKAGES if find_spec(package) is None]:
         raise UserError(f"an export needs the package {missing[0]}: pip install -r requirements-onnx.txt")
-    content = _built(monitor).SerializeToString()
-    exported = _checked(monitor, content)
+    name = monitor.detector.model.name
+    try:
+        content = _built(monitor).SerializeToString()
+        exported = _checked(monitor, content)
+    except UserError:
+        raise
+    except Exception as error:  # other versions of the packages, and a file from elsewhere, can raise anything at all
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error  # torch's own says nothing
+        raise UserError(f"{name} can't be exported: {first_line(cause)}") from error
     if not exported.difference <= LIMIT:  # it may be NaN
         raise UserError(
-            f"the exported {monitor.detector.model.name} would score other than the model, by a share of "
+            f"the exported {name} would score other than the model, by a share of "
             f"{exported.difference:.1g}; nothing was written"
         )
     with whole_file(path) as temporary:
