@@ -18,7 +18,7 @@ from mimii.models import CLASSIFIERS
 
 WHAT = ["model", "snr", "machine_type", "machine_id", "dataset_scope"]
 HOW_WELL = ["accuracy", "precision", "recall", "f1", "balanced_accuracy", "f1_macro", "roc_auc"]
-MODELS = ["simple_classifier", "random_forest", "svm"]
+MODELS = ["simple_classifier", "svm"]
 FAST = ["--model", "simple_classifier", "--epochs", "1", "--jobs", "1"]
 COMMAND = ["--model", *MODELS, "--epochs", "3", "--device", "cpu"]
 # type pools: 6dB fan of three machines, one of which has too few abnormal clips; 0dB fan of two; pump can't be split
@@ -179,7 +179,7 @@ def test_caches_are_where_the_issue_says(alone, first):
     assert len(list((alone.directory / "cache" / "classification_features").glob("*.pickle"))) == 4
     for run in (alone, first):
         models = [path.suffix for path in (run.directory / "cache" / "classification_models").iterdir()]
-        assert sorted(models) == [".model"] * 6
+        assert sorted(models) == [".model"] * 4
     assert [path.name for path in (first.directory / "cache").iterdir()] == ["classification_models"]
 
 
@@ -256,7 +256,7 @@ def test_the_same_command_again_adds_no_row_and_says_so(alone, data):
     again = classify(alone.directory, "--base_dir", data, *COMMAND, "--jobs", "1")
     assert again.status == 0
     assert alone.csv.read_bytes() == before
-    assert again.lines("6", "--retrain")
+    assert again.lines("4", "--retrain")
     assert [line for line in again.out.splitlines() if line.split()[:1] == ["svm"]]
 
 
@@ -474,7 +474,8 @@ def test_recordings_that_can_not_be_used_are_named_and_left_out_and_the_rest_goe
 
 def test_a_class_with_a_single_training_recording_is_enough(tmp_path):
     write_machine(tmp_path / "data" / "6dB" / "fan" / "id_00", normal=5, abnormal=2)
-    run = classify(tmp_path / "work", "--base_dir", tmp_path / "data", "--model", *MODELS, "--epochs", 1, "--jobs", 1)
+    models = [*MODELS, "random_forest"]
+    run = classify(tmp_path / "work", "--base_dir", tmp_path / "data", "--model", *models, "--epochs", 1, "--jobs", 1)
     assert run.status == 0
     assert len(run.rows) == 6
 
