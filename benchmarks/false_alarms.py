@@ -26,9 +26,10 @@ from mimii.commands.options import Parser, positive_int, seed_int
 from mimii.data.synthesis import MACHINES, mix, recording_parts
 from mimii.evaluation.conformal import alarm_threshold, plausible_shares, rank_of
 from mimii.features.logmel import log_mel
+from mimii.models import REGISTRY
 from mimii.models.trained import windows_of
 from mimii.monitoring.recordings import Heard, Recordings, level_of
-from mimii.monitoring.training import learn, uses_torch
+from mimii.monitoring.training import learn
 from mimii.runtime.processes import in_parallel
 from mimii.settings import FeatureSettings, MonitorSettings, TrainingSettings
 
@@ -65,7 +66,7 @@ class Case:
         for number in numbers:
             machine, noise = recording_parts(*self.machine, label, number, seed)
             signal = mix(machine, noise, SNR)[:, 0]
-            fft = "torch" if uses_torch(self.model) else "scipy"
+            fft = "torch" if REGISTRY[self.model].is_network else "scipy"
             frames = log_mel(signal, common.SAMPLE_RATE, FeatureSettings(), fft=fft)
             path = f"{label}/{number:08d}.wav"
             found.append(Heard(path, frames, common.SAMPLE_RATE, len(signal) / common.SAMPLE_RATE, level_of(signal)))

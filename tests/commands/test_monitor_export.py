@@ -33,6 +33,12 @@ def export(made, directory, onnx, model="pump.model"):
     return run_here(directory, "export", "--model_file", made / model, "--onnx", onnx, script=SCRIPT)
 
 
+def example(directory, *words):
+    """Run the example."""
+    command = [sys.executable, EXAMPLE, *words]
+    return subprocess.run(command, cwd=directory, capture_output=True, encoding="utf-8", timeout=60)
+
+
 def test_it_says_what_it_wrote_and_how_well_it_agrees(made, tmp_path):
     done = export(made, tmp_path, "new/pump3.onnx")
     assert (done.status, done.err) == (0, "")
@@ -47,9 +53,10 @@ def test_it_says_what_it_wrote_and_how_well_it_agrees(made, tmp_path):
 def test_the_example_judges_as_the_monitor_does(made, tmp_path):
     export(made, tmp_path, "pump3.onnx")
     names = ["normal.wav", "tone.wav", "silent.wav"]
-    words = [sys.executable, EXAMPLE, tmp_path / "pump3.onnx", *names]
-    run = subprocess.run(words, cwd=made, capture_output=True, encoding="utf-8", timeout=60)
-    assert (run.returncode, run.stderr) == (0, "")
+    run = example(made, tmp_path / "pump3.onnx", *names)
+    assert (run.returncode, run.stderr) == (2, "")
+    assert example(made, tmp_path / "pump3.onnx", "normal.wav").returncode == 0
+    assert example(made, tmp_path / "pump3.onnx", "tone.wav", "normal.wav").returncode == 1
     scored = run_here(tmp_path, "score", *(made / name for name in names), "--model_file", made / "pump.model", "--csv",
                       script=SCRIPT)  # fmt: skip
     verdicts = [line.split(",")[1] for line in scored.out.splitlines()[1:]]
@@ -62,10 +69,25 @@ def test_the_example_judges_as_the_monitor_does(made, tmp_path):
 def test_the_example_refuses_another_sample_rate(made, tmp_path):
     export(made, tmp_path, "pump3.onnx")
     soundfile.write(tmp_path / "8k.wav", np.zeros(8000), SAMPLE_RATE // 2)
-    words = [sys.executable, EXAMPLE, "pump3.onnx", "8k.wav"]
-    run = subprocess.run(words, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=60)
-    assert run.returncode == 1
+    run = example(tmp_path, "pump3.onnx", "8k.wav")
+    assert run.returncode == 2
     assert run.stderr == "8k.wav: 8000 Hz, but the model knows recordings of 16000 Hz\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "unreadable"),
+    [
+        (["pump3.onnx", "nowhere.wav"], "nowhere.wav"),
+        (["pump3.onnx", "pump3.onnx"], "pump3.onnx"),
+        (["nowhere.onnx", "a.wav"], "nowhere.onnx"),
+    ],
+)
+def test_the_example_says_what_it_can_t_read(made, words, unreadable, tmp_path):
+    export(made, tmp_path, "pump3.onnx")
+    run = example(tmp_path, *words)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert unreadable in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_another_name_than_that_of_an_onnx_file_is_refused(made, tmp_path):

@@ -85,7 +85,7 @@ def test_what_stands_far_out_is_named(healthy, tmp_path):
         ([".", "--model_file", "m"], ["0 recording(s) to learn from"]),
         ([".", "--model_file", "."], ["no file for a model"]),
         ([".", "--model_file", "today.wav"], ["no file for a model"]),
-        ([".", "--model_file", "m", "--false_alarms", "0.5"], ["0.5 is not a share above 0 and below 0.5"]),
+        ([".", "--model_file", "m", "--false_alarms", "0.5"], ["0.5 is not a share from 0.000001 to below 0.5"]),
         ([".", "--model_file", "m", "--model", "fusoin"], ["fusion"]),
         ([".", "--model_file", "m", "--modle", "fusion"], ["--model"]),
         ([".", "--model_file", "m", "--n_mels", "600"], ["--n_mels 600"]),

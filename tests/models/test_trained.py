@@ -17,6 +17,7 @@ from mimii.features.logmel import log_mel
 from mimii.features.windows import Features
 from mimii.models import create_model
 from mimii.models.calibration import Calibration
+from mimii.models.files import load_model
 from mimii.models.trained import TrainedDetector
 from mimii.settings import FeatureSettings
 
@@ -221,6 +222,12 @@ def test_a_recording_has_the_mean_probability_of_its_windows(name, tmp_path):
         assert list(found.values()) == pytest.approx(probabilities.mean(axis=0))
     with pytest.raises(RecordingError, match="too short"):
         classifier.predict(samples[:100])
+
+
+@pytest.mark.parametrize("name", ["mahalanobis", "random_forest"])
+def test_the_file_may_be_named_by_a_text(name, tmp_path):
+    trained(name).save(str(tmp_path / "a.model"))
+    assert load_model(str(tmp_path / "a.model")).model.name == name
 
 
 def windows_of_classifier(classifier, samples):

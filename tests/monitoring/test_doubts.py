@@ -23,13 +23,13 @@ def test_levels_and_lengths_that_differ_are_named():
     assert "/data/3.wav (2.0 s)" in of_lengths(NAMES, seconds)
 
 
-@pytest.mark.parametrize("draw", ["normal", "gumbel", "standard_exponential"])
-def test_healthy_scores_seldom_stand_far_out(draw):
+@pytest.mark.parametrize(("draw", "most"), [("normal", 1), ("gumbel", 5), ("standard_exponential", 16)])
+def test_healthy_scores_seldom_stand_far_out(draw, most):
     named = 0
     for seed in range(100):
         rng = np.random.default_rng(seed)
         named += bool(len(far_out(getattr(rng, draw)(size=100))))
-    assert named <= 20
+    assert named <= most
 
 
 def test_scores_that_stand_far_out_are_named_the_highest_first():

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from model_support import AUTOENCODERS, CLIP_LEVEL, SAMPLE_RATE, features_of, trained, training
+from monitor_support import healthy_sound, write
 from support import ROOT, sound
 
 from mimii.errors import StorageError, UserError
@@ -167,6 +168,36 @@ def test_what_cannot_be_judged_has_no_score(idnn, tmp_path):
         for signal in (noise[:0], noise[:1], noise[: fewest_samples(monitor) - 1], spoilt, huge, silence, offset):
             assert np.isnan(run(session, signal)).all()
         assert np.isfinite(run(session, noise)).all()
+
+
+def test_what_has_an_infinite_score_cannot_be_judged(tmp_path):
+    monitor = monitor_of(trained("mahalanobis"))
+    model = copy.copy(monitor.detector.model)
+    monitor.detector = replace(monitor.detector, model=model)
+    model.learnt = model.learnt | {"precision": np.eye(64)}
+    # the file is tried on sounds of which the highest score is still a number
+    highest = max(score_of(monitor, signal) for signal in exporting._sounds(monitor))
+    model.learnt = model.learnt | {"precision": np.eye(64) * (1e308 / highest)}
+    export(monitor, tmp_path / "a.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    noise = sound(np.random.default_rng(0), seconds=1)
+    assert np.isfinite(run(session, noise)).all()
+    loud = noise * np.float32(1e15)
+    with np.errstate(over="ignore"):
+        assert np.isinf(score_of(monitor, loud))
+    assert np.isnan(run(session, loud)).all()
+
+
+def test_it_is_tried_on_healthy_recordings_that_are_still_the_same(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = [write(tmp_path / "healthy" / f"{number}.wav", healthy_sound(rng)) for number in range(6)]
+    monitor = train_monitor(paths, MonitorSettings(model="knn", false_alarms=0.2, jobs=1)).monitor
+    paths[0].unlink()
+    paths[1].write_bytes(paths[2].read_bytes())
+    names = monitor.healthy.paths.copy()
+    names[3] = "a\0b"
+    monitor.healthy = replace(monitor.healthy, paths=names)
+    assert export(monitor, tmp_path / "a.onnx").recordings == 3
 
 
 def test_the_file_says_how_it_is_to_be_used_and_nothing_of_this_computer(idnn):

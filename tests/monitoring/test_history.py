@@ -4,10 +4,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from scipy.stats import betabinom
 
 from mimii.data.content import Content
 from mimii.errors import UserError
-from mimii.monitoring.drift import drift
+from mimii.monitoring.drift import drift, many
 from mimii.monitoring.history import latest_shares, open_history, read_history, recording_id, row_of
 from mimii.monitoring.judging import Judgement
 from mimii.monitoring.timeline import draw, summary
@@ -15,12 +16,19 @@ from mimii.monitoring.timeline import draw, summary
 DAY = 86_400 * 10**9  # [ns]
 
 
-def row(number, *, verdict="normal", relative=0.2, share=0.4, path="pump.wav"):
+def row(number, *, verdict="normal", relative=0.2, share=0.4, path="pump.wav", threshold=6.0, healthy=1000):
     judged = verdict != "can't be judged"
-    numbers = {"score": 5 + relative, "threshold": 6.0, "relative": relative, "share": share, "begin": 1.0, "end": 2.0}
+    numbers = {
+        "score": 5 + relative,
+        "threshold": threshold,
+        "relative": relative,
+        "share": share,
+        "begin": 1.0,
+        "end": 2.0,
+    }
     judgement = Judgement(path=path, verdict=verdict, reason="" if judged else "too short", **numbers if judged else {})
     content = Content(100, number * DAY, f"digest{number}")
-    return row_of(judgement, content, recording_id(path, content), Path("pump.model"))
+    return row_of(judgement, content, recording_id(path, content), Path("pump.model"), healthy)
 
 
 @pytest.fixture
@@ -52,7 +60,7 @@ def test_a_recording_has_one_row_whoever_appends_it(path):
 def test_findings_and_warnings_are_texts(path):
     finding = SimpleNamespace(text="2.8-3.2 kHz: 9 dB louder than usual")
     judgement = Judgement(path="a", verdict="abnormal", findings=(finding, finding), warnings=("clipped", "quiet"))
-    cells = row_of(judgement, Content(1, 0, "d"), "id", Path("m"))
+    cells = row_of(judgement, Content(1, 0, "d"), "id", Path("m"), 20)
     assert cells["findings"] == f"{finding.text}; {finding.text}"
     assert cells["warnings"] == "clipped; quiet"
 
@@ -66,6 +74,25 @@ def test_what_is_no_history_is_named(content, word, path):
         path.write_text(content)
     with pytest.raises(UserError, match=word):
         read_history(path)
+
+
+@pytest.mark.parametrize("path_in_row", ["a\rb.wav", "a\nb.wav", "'=\"1+1.wav", "\x1b[31m.wav", "ü 風.wav"])
+def test_a_recording_of_any_name_comes_back(path_in_row, path):
+    for number in range(2):
+        open_history(path).append([row(number, path=path_in_row)])
+    assert read_history(path)["path"].tolist() == [path_in_row] * 2
+    assert len(open_history(path).run_ids()) == 2
+    assert "\x1b" not in "".join(summary(read_history(path)))
+
+
+def test_a_time_that_no_calendar_has_is_empty_and_the_rest_is_drawn(path, tmp_path):
+    open_history(path).append([row(10**12)])
+    history = read_history(path)
+    assert history["recorded"].isna().all()
+    assert summary(history) == ["1 recording: 1 normal, 0 abnormal, 0 not judged."]
+    draw(history, tmp_path / "picture.png")
+    open_history(path).append([row(1)])
+    assert "from 1970-01-02" in summary(read_history(path))[0]
 
 
 # --- drift
@@ -84,15 +111,25 @@ def test_what_is_no_history_is_named(content, word, path):
     ],
 )
 def test_drift_is_that_most_of_the_latest_normal_recordings_score_above_the_healthy_median(shares, has_drifted):
-    assert bool(drift(shares)) == has_drifted
+    assert bool(drift(shares, 10**6)) == has_drifted
 
 
-def test_the_latest_shares_are_those_of_normal_recordings(path):
+@pytest.mark.parametrize("healthy", [1, 2, 3, 5, 14, 21, 50, 201, 10_000])
+def test_few_healthy_recordings_take_more_that_score_high_for_a_warning(healthy):
+    above = -(-(healthy + 1) // 2) - 1  # of the healthy ones: the median is that high at least
+    expected = [
+        count for count in range(31) if above and betabinom(30, above, healthy + 1 - above).sf(count - 1) <= 1 / 6000
+    ]
+    assert many(healthy) == (expected[0] if expected else 31)
+
+
+def test_the_latest_shares_are_those_of_normal_recordings_and_of_this_monitor(path):
     history = open_history(path)
-    assert list(latest_shares(history)) == []
+    assert list(latest_shares(history, 6.0)) == []
+    history.append([row(number + 100, threshold=5.5) for number in range(9)])  # before it was trained anew
     history.append([row(number, share=number / 100) for number in range(40)])
     history.append([row(41, verdict="abnormal", share=0.9), row(42, verdict="can't be judged")])
-    assert list(latest_shares(history)) == [number / 100 for number in range(10, 40)]
+    assert list(latest_shares(history, 6.0)) == [number / 100 for number in range(10, 40)]
 
 
 # --- the picture

@@ -143,6 +143,14 @@ def test_warnings_of_somebody_at_the_microphone(quick, signal, tmp_path):
     assert "12.0 s long" in remarks(quick, write_as("long", np.tile(signal, 3)))
 
 
+@pytest.mark.parametrize(
+    ("begin", "seconds", "is_told"), [(8000, 0.026, False), (8000, 0.048, False), (8123, 0.052, True)]
+)
+def test_silence_of_a_twentieth_of_a_second_is_a_gap(quick, signal, begin, seconds, is_told, tmp_path):
+    signal[begin : begin + int(seconds * SAMPLE_RATE)] = 0
+    assert ("digital silence" in remarks(quick, write(tmp_path / "gap.wav", signal))) == is_told
+
+
 def test_a_single_peak_at_full_scale_is_not_clipped(quick, signal, tmp_path):
     signal[5000] = 1.0
     assert "clipped" not in remarks(quick, write(tmp_path / "peak.wav", signal))

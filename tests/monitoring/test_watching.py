@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mimii.data.content import Content
 from mimii.errors import UserError
+from mimii.monitoring import watching
 from mimii.monitoring.watching import Changes, Folder
 
 
@@ -94,6 +96,28 @@ def test_a_folder_that_goes_away_is_waited_for_and_said_once(tmp_path, clock, lo
     (tmp_path / "gone").rename(place)
     assert names(folder.look()) == ["a.wav"]
     assert log_lines[1:] == [f"WARNING The folder {place} is there again."]
+
+
+def test_what_can_not_be_read_now_is_given_again_when_it_can(tmp_path, clock, monkeypatch):
+    write(tmp_path / "a.wav", b"one", clock.now - 10)
+    folder = Folder(tmp_path, set(), 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(watching, "contents", lambda paths: [Content(3, 1, "") for _ in paths])
+        assert names(folder.look()) == ["a.wav"]
+        assert folder.look() == []
+    assert names(folder.look()) == ["a.wav"]
+    assert folder.look() == []
+
+
+def test_what_is_moved_away_while_it_is_looked_at_is_no_recording(tmp_path, clock, monkeypatch):
+    write(tmp_path / "a.wav", b"one", clock.now - 10)
+
+    def moved(paths):
+        (tmp_path / "a.wav").unlink()
+        return [Content(0, 0, "") for _ in paths]
+
+    monkeypatch.setattr(watching, "contents", moved)
+    assert Folder(tmp_path, set(), 2).look() == []
 
 
 def test_a_folder_that_was_never_there_is_refused(tmp_path):

@@ -91,7 +91,7 @@ natural = _number(int, lambda value: value >= 0, "a whole number from 0")
 seed_int = _number(int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
 positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
 power = _number(float, lambda value: 0.1 <= value <= 10, "a number from 0.1 to 10")
-alarm_share = _number(float, lambda value: 0 < value < 0.5, "a share above 0 and below 0.5")
+alarm_share = _number(float, lambda value: 1e-6 <= value < 0.5, "a share from 0.000001 to below 0.5")
 fraction = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
 share = _number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
 

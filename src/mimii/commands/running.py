@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from mimii.commands.streams import prepare_streams
 from mimii.errors import UserError
+from mimii.runtime.spelling import plain
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +42,7 @@ def guarded(command: Callable[[], int], *, when_stopped: str = GOES_ON) -> int:
     Returns
     -------
     int
-        Exit status: the command's, 2 for what a user can correct, 130 for Ctrl-C, 143 for SIGTERM, 141 where nobody
-        reads the output.
+        Exit status: the command's, 2 for an error, 130 for Ctrl-C, 143 for SIGTERM, 141 where nobody reads the output.
     """
     prepare_streams()
     signal.signal(signal.SIGTERM, _terminate)  # Slurm and docker end a process like this
@@ -53,7 +54,10 @@ def guarded(command: Callable[[], int], *, when_stopped: str = GOES_ON) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except UserError as error:
-        print(f"{Path(sys.argv[0]).name}: error: {error}", file=sys.stderr)
+        print(f"{Path(sys.argv[0]).name}: error: {plain(str(error))}", file=sys.stderr)
+        return 2
+    except Exception:  # a fault of this program: it must not end with 1, which says "abnormal" of a recording
+        traceback.print_exc()
         return 2
     except KeyboardInterrupt as error:
         how, status = ("Terminated", 143) if isinstance(error, _Terminated) else ("\nInterrupted", 130)

@@ -71,6 +71,20 @@ def mel_frequencies(count: int, highest: float) -> np.ndarray:
     return frequencies
 
 
+def band_edges(n_mels: int, sample_rate: int) -> np.ndarray:
+    """Where one mel band ends and the next begins: between the middles of both, where both have half their weight.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_mels + 1,)]
+        [Hz]
+    """
+    corners = mel_frequencies(n_mels + 2, sample_rate / 2)
+    edges = (corners[:-1] + corners[1:]) / 2
+    edges[0], edges[-1] = corners[0], corners[-1]
+    return edges
+
+
 @dataclass(frozen=True)
 class _BankPart:
     """Some bands of a filter bank and the bins that they have a weight for: a fraction of the whole product."""

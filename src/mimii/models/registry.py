@@ -57,6 +57,10 @@ class Entry:
         """A detector that judges a recording as a whole."""
         return bool(self.options)
 
+    def window_length(self, frames: int) -> int:
+        """Frames in its windows, where the settings ask for so many; a clip-level detector needs no more than one."""
+        return frames if "frames" in self.settings else 1
+
     def misfit(self, n_mels: int, frames: int) -> str:
         """What it needs instead of windows of this shape; empty where it can take them."""
         if n_mels < self.min_n_mels:

@@ -195,6 +195,11 @@ class TrainedDetector:
     calibrations: dict[Way, Calibration]
     facts: dict[str, Any]
 
+    @property
+    def hop_seconds(self) -> float:
+        """From one frame to the next [s]."""
+        return self.features.hop_length / self.sample_rate
+
     @classmethod
     def calibrated(
         cls,
@@ -234,14 +239,14 @@ class TrainedDetector:
         }
         return cls(model, settings, features.sample_rate, calibrations, {})
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file that `load_model` reads, whole or not at all."""
         self.save_with(path, {})
 
-    def save_with(self, path: Path, parts: Mapping[str, bytes]) -> None:
+    def save_with(self, path: str | os.PathLike[str], parts: Mapping[str, bytes]) -> None:
         """Write the file with further parts, which are archives; `mimii.models.files.load_with_parts` reads them."""
         description = self._description(self.facts, self.calibrations)
-        container.save(path, description, {self.model.learnt_file: self._learnt, **parts})
+        container.save(Path(path), description, {self.model.learnt_file: self._learnt, **parts})
 
     def size(self, way: Way) -> int:
         """How large a file is that holds what a way of scoring needs, and no history of the training [bytes]."""
@@ -292,7 +297,7 @@ class TrainedDetector:
         """
         way = self._way(scoring, score_pooling)
         frames = _frames_of(recording, self.model, self.features, self.sample_rate)
-        seconds = self.features.hop_length / self.sample_rate  # from one frame to the next
+        seconds = self.hop_seconds
         windows = windows_of([frames], self.model.frames)
         if way[1] and isinstance(self.model, WindowDetector):
             values = self.model.score_windows(windows)
@@ -342,9 +347,9 @@ class TrainedClassifier:
     classes: list[str]
     facts: dict[str, Any]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file that `load_model` reads, whole or not at all."""
-        container.save(path, self._description(self.facts), {self.model.learnt_file: self._learnt})
+        container.save(Path(path), self._description(self.facts), {self.model.learnt_file: self._learnt})
 
     def size(self) -> int:
         """How large a file is that holds what it needs, and no history of the training [bytes]."""

@@ -1,5 +1,6 @@
 """The recordings that a user asks about: files, folders, lists."""
 
+import codecs
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -40,8 +41,12 @@ def asked(given: Iterable[str]) -> tuple[list[str], list[str]]:
 def listed(content: bytes) -> list[str]:
     """The paths in a list: one in each line or, where there are null characters, one before each of them.
 
-    With null characters, as ``find -print0`` writes them, names may hold line breaks.
+    With null characters, as ``find -print0`` writes them, names may hold line breaks. A list that begins with the
+    byte-order mark of UTF-16 is understood, too: PowerShell writes such ones.
     """
-    content = content.removeprefix(b"\xef\xbb\xbf")  # some editors begin a text with it
-    names = content.split(b"\0") if b"\0" in content else [line.rstrip(b"\r") for line in content.split(b"\n")]
-    return [os.fsdecode(name) for name in names if name.strip()]
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = content.decode("utf-16", errors="replace")
+    else:
+        text = os.fsdecode(content.removeprefix(codecs.BOM_UTF8))  # some editors begin a text with it
+    names = text.split("\0") if "\0" in text else [line.rstrip("\r") for line in text.split("\n")]
+    return [name for name in names if name.strip()]

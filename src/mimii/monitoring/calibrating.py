@@ -89,11 +89,14 @@ class _Fit:
 def fit_and_hold_out(parts: list[np.ndarray], recipe: Recipe, way: Way, healthy: Healthy, jobs: int) -> Fitted:
     """Fit a detector to recordings, and score each of them by one that has learnt from the others.
 
-    A clip-level detector is fitted once more for each of twenty blocks of recordings. Networks, and the models of
-    scikit-learn that see windows, are trained once more for each of five, of fewer than 100 recordings for each of up
-    to twenty, in processes side by side. How the mean residuals of a network are distributed, which ``mahalanobis``
-    scores by, is found for each of twenty blocks: from the residuals that the network which does not know a fifth of
-    the recordings has on all but the block.
+    The recordings are split into blocks, and each block is held out in turn. A clip-level detector is fitted again for
+    each of twenty blocks. Networks, and the models of scikit-learn that see windows, are trained again for each of five
+    blocks, or of up to twenty where there are fewer than 100 recordings, in processes side by side.
+
+    The scoring ``mahalanobis`` of a network rests on the distribution of its mean residuals, which is found for each of
+    twenty blocks even where the network is trained for five. The network of a fold has not seen a fifth of the
+    recordings. For each block of that fifth, the distribution is fitted to the network's residuals on all other
+    recordings.
 
     Parameters
     ----------

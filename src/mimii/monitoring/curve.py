@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from mimii.models.trained import windows_of
 from mimii.monitoring.monitor import Monitor
 
 _SECONDS = 1.0  # about, of a part of a recording that is scored by itself
@@ -26,10 +25,8 @@ def curve(monitor: Monitor, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         The middle of each part [s].
     values : np.ndarray [shape=(n,), dtype=float64]
     """
-    model = monitor.detector.model
-    seconds = monitor.detector.features.hop_length / monitor.detector.sample_rate  # from one frame to the next
-    length = min(len(frames), max(model.frames, round(_SECONDS / seconds)))
+    seconds = monitor.detector.hop_seconds
+    length = min(len(frames), max(monitor.detector.model.frames, round(_SECONDS / seconds)))
     begins = [*range(0, len(frames) - length, max(1, length // 2)), len(frames) - length]
-    parts = [frames[begin : begin + length] for begin in begins]
-    _, values = model.score_recordings(windows_of(parts, model.frames), *monitor.way)
-    return (np.array(begins) + (length - 1) / 2) * seconds, values.astype(np.float64)
+    values = monitor.scores([frames[begin : begin + length] for begin in begins])
+    return (np.array(begins) + (length - 1) / 2) * seconds, values

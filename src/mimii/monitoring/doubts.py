@@ -58,7 +58,7 @@ def of_levels(names: Sequence[str], levels: np.ndarray) -> str:
 
 
 def of_lengths(names: Sequence[str], seconds: np.ndarray) -> str:
-    """A warning of recordings that are a fifth longer than the median one, or that it is a fifth longer than."""
+    """A warning of recordings that are more than a fifth longer than the median one, or shorter by that factor."""
     ratios = seconds / np.median(seconds)
     away = np.maximum(ratios, 1 / ratios)
     odd = np.flatnonzero(away > _LENGTH_RANGE)
@@ -75,10 +75,12 @@ def far_out(scores: np.ndarray) -> np.ndarray:
     """Which scores stand far out: beyond Tukey's outer fence, and of a share that hardly any of n scores has.
 
     The fence is three times the distance of the quartiles above the upper one. Where scores are very skewed, healthy
-    ones are beyond it, too. So a score must also be so high that, by the scores within the fence, the probability of
-    even one such score among all is below one in a thousand; see `mimii.evaluation.conformal.share_as_high`. Machines
-    have rare sounds: on the synthetic ones, all healthy, `mahalanobis` has a score far out among 50 recordings in one
-    training of five, and among 200 in every second one.
+    ones are beyond it, too. So a second rule must hold as well. A distribution is fitted to the scores within the
+    fence, and by it the probability of even one such score among all is below one in a thousand; see
+    `mimii.evaluation.conformal.share_as_high`.
+
+    Machines have rare sounds. On the synthetic ones, all healthy, `mahalanobis` has a score far out among 50 recordings
+    in one training of five, and among 200 recordings in every second one.
 
     Parameters
     ----------

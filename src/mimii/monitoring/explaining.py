@@ -9,7 +9,7 @@ import numpy as np
 from mimii.data.audio import RecordingError
 from mimii.data.content import content
 from mimii.errors import UserError
-from mimii.features.logmel import mel_frequencies
+from mimii.features.logmel import band_edges
 from mimii.monitoring.hearing import Nearest, Sound, listen, nearest
 from mimii.monitoring.judging import Judgement, judge
 from mimii.monitoring.monitor import Monitor
@@ -127,20 +127,6 @@ def explain(monitor: Monitor, path: str | os.PathLike[str]) -> Explanation:
     if not high - low < _DRAWABLE:
         raise UserError(f"{name}: scores over time from {low:.3g} to {high:.3g} can't be drawn; train the model again")
     return explanation
-
-
-def band_edges(n_mels: int, sample_rate: int) -> np.ndarray:
-    """Where one mel band ends and the next begins: between the middles of both, where both have half their weight.
-
-    Returns
-    -------
-    np.ndarray [shape=(n_mels + 1,)]
-        [Hz]
-    """
-    corners = mel_frequencies(n_mels + 2, sample_rate / 2)
-    edges = (corners[:-1] + corners[1:]) / 2
-    edges[0], edges[-1] = corners[0], corners[-1]
-    return edges
 
 
 def _bands(monitor: Monitor, sound: Sound) -> Bands:

@@ -12,7 +12,8 @@ import numpy as np
 from mimii.data.audio import RecordingError, read_channel
 from mimii.errors import UserError
 from mimii.features.logmel import FULL_SCALE
-from mimii.models.trained import frames_of_samples, windows_of
+from mimii.models.trained import frames_of_samples
+from mimii.monitoring.healthy import healthy_file
 from mimii.monitoring.monitor import Monitor
 from mimii.storage.files import first_line, whole_file
 
@@ -54,7 +55,7 @@ def export(monitor: Monitor, path: Path) -> Exported:
     The file's input is ``samples``, (n_samples,) float32 of the model's sample rate with full scale 1. Its outputs are
     a single float64 each: ``score``, and ``relative``, which is `Monitor.relative` of it and above 1 where the
     recording is abnormal. Both are NaN for what can't be judged: too few samples, silence, or values that are not
-    finite. What else is needed to use it is in its metadata.
+    finite, be it samples, log-mel frames or the score. What else is needed to use it is in its metadata.
 
     Raises
     ------
@@ -111,11 +112,11 @@ def _built(monitor: Monitor) -> "onnx.ModelProto":
     loudest, quietest = graph("ReduceMax", filled, keepdims=0), graph("ReduceMin", filled, keepdims=0)
     is_sound = graph("Not", graph("Equal", loudest, quietest))
     # infinity less infinity is NaN, and a sum with NaN in it is NaN
-    is_finite = graph("Not", graph("IsNaN", graph("ReduceSum", graph("Sub", frames, frames), keepdims=0)))
-    can_be_judged = graph("And", is_long_enough, graph("And", is_sound, is_finite))
+    are_finite = graph("Not", graph("IsNaN", graph("ReduceSum", graph("Sub", frames, frames), keepdims=0)))
+    is_finite = graph("Not", graph("IsNaN", graph("Sub", found, found)))
+    can_be_judged = graph("And", graph("And", is_long_enough, is_sound), graph("And", are_finite, is_finite))
     found = graph("Where", can_be_judged, found, np.nan)
-    middle = float(np.median(monitor.calibration.scores))
-    relative = graph("Div", graph("Sub", found, middle), monitor.threshold - middle)
+    relative = graph("Div", graph("Sub", found, monitor.median_score), monitor.threshold - monitor.median_score)
 
     inputs = [helper.make_tensor_value_info(samples, TensorProto.FLOAT, ["n_samples"])]
     model = graph.model(inputs, {"score": found, "relative": relative})
@@ -127,7 +128,6 @@ def _built(monitor: Monitor) -> "onnx.ModelProto":
 def _metadata(monitor: Monitor) -> dict[str, str]:
     """All that is needed to use a file and to know what it is; texts, numbers as texts, or JSON."""
     detector, features = monitor.detector, monitor.detector.features
-    scores = monitor.calibration.scores
     values = {
         "model": detector.model.name,
         "scoring": monitor.way[0],
@@ -136,9 +136,9 @@ def _metadata(monitor: Monitor) -> dict[str, str]:
         "channel": features.channel,
         "fewest_samples": fewest_samples(monitor),
         "threshold": monitor.threshold,
-        "median_score": float(np.median(scores)),
+        "median_score": monitor.median_score,
         "false_alarms": monitor.false_alarms,
-        "held_out_scores": sorted(scores.tolist()),
+        "held_out_scores": sorted(monitor.calibration.scores.tolist()),
         "features": asdict(features),
         "frames": detector.model.frames,
         "clip_options": getattr(detector.model, "options", {}),
@@ -159,7 +159,7 @@ def _checked(monitor: Monitor, content: bytes) -> Exported:
         samples = signal.astype(np.float32) / np.float32(FULL_SCALE[signal.dtype.name])
         found = float(session.run(["score"], {"samples": samples})[0])
         expected = _score(monitor, signal)
-        spread = monitor.threshold - float(np.median(monitor.calibration.scores))
+        spread = monitor.threshold - monitor.median_score
         return abs(found - expected) / max(abs(expected), spread)
 
     recordings = [difference(signal) for signal in _recordings(monitor)]
@@ -175,16 +175,19 @@ def _checked(monitor: Monitor, content: bytes) -> Exported:
 def _score(monitor: Monitor, signal: np.ndarray) -> float:
     detector = monitor.detector
     frames = frames_of_samples(signal, detector.model, detector.features, detector.sample_rate)
-    return float(detector.model.score_recordings(windows_of([frames], detector.model.frames), *monitor.way)[1][0])
+    return float(monitor.scores([frames])[0])
 
 
 def _recordings(monitor: Monitor) -> Iterator[np.ndarray]:
     """Some of the healthy recordings that can still be read, from the first to the last."""
-    paths, detector = monitor.healthy.paths, monitor.detector
-    for number in np.unique(np.linspace(0, len(paths) - 1, _RECORDINGS).round().astype(int)):
+    healthy, detector = monitor.healthy, monitor.detector
+    for number in np.unique(np.linspace(0, len(healthy.paths) - 1, _RECORDINGS).round().astype(int)):
+        path = healthy_file(healthy, number)
+        if path is None:
+            continue
         try:
-            signal, rate = read_channel(Path(paths[number]), detector.features.channel)
-        except RecordingError:  # it was moved or removed
+            signal, rate = read_channel(path, detector.features.channel)
+        except RecordingError:  # it was removed meanwhile
             continue
         if rate == detector.sample_rate and len(signal) >= fewest_samples(monitor):
             yield signal

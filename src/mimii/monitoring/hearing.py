@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from mimii.data.audio import RecordingError, read_channel
-from mimii.data.content import Content, content
 from mimii.models.trained import frames_of_samples
 from mimii.monitoring.curve import curve
 from mimii.monitoring.finding import Finding
+from mimii.monitoring.healthy import healthy_file
 from mimii.monitoring.monitor import Monitor
 
 _LEAST_SPREAD = 0.1  # dB; bands that differ less between healthy recordings would outweigh all others
@@ -105,7 +105,7 @@ def listen(monitor: Monitor, path: str) -> Sound:
         signal=signal,
         sample_rate=rate,
         frames=frames,
-        hop_seconds=detector.features.hop_length / rate,
+        hop_seconds=detector.hop_seconds,
         times=times,
         values=values,
     )
@@ -132,10 +132,9 @@ def nearest(monitor: Monitor, sound: Sound, digest: str) -> Nearest:
     if is_other.any():
         distances[~is_other] = np.inf
     number = int(np.argmin(distances))
-    path = str(healthy.paths[number])
-    found, problem = _found(monitor, path, str(healthy.digests[number]))
+    found, problem = _found(monitor, number)
     return Nearest(
-        path=path,
+        path=str(healthy.paths[number]),
         vector=vectors[number],
         level=float(healthy.levels[number]),
         seconds=float(healthy.seconds[number]),
@@ -144,17 +143,12 @@ def nearest(monitor: Monitor, sound: Sound, digest: str) -> Nearest:
     )
 
 
-def _found(monitor: Monitor, path: str, digest: str) -> tuple[Sound | None, str]:
+def _found(monitor: Monitor, number: int) -> tuple[Sound | None, str]:
     """A healthy recording, or why it can't be shown: its file may be gone, or hold something else."""
+    path = healthy_file(monitor.healthy, number)
+    if path is None:
+        return None, "its file is no longer there, or no longer the one that was learnt from"
     try:
-        now = content(path)
-    except ValueError:  # a name that no file can have
-        now = Content(0, 0, "")
-    if not now.digest:
-        return None, "its file is no longer there, or can't be read"
-    if now.digest != digest:
-        return None, "its file is no longer the one that was learnt from"
-    try:
-        return listen(monitor, path), ""
+        return listen(monitor, str(path)), ""
     except RecordingError as error:
         return None, f"its file can't be shown: {error}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEY = "recording_id"
-NUMBERS = ("score", "threshold", "relative", "share", "begin", "end")
+NUMBERS = ("score", "threshold", "relative", "share", "begin", "end", "healthy")
 COLUMNS = [
     *("path", "recorded", "judged", "verdict", "reason", *NUMBERS, "findings", "warnings", "model_file", KEY),
 ]
@@ -41,7 +41,7 @@ def open_history(path: Path) -> ResultsTable:
     return ResultsTable(path, COLUMNS, key=KEY)
 
 
-def row_of(judgement: Judgement, content: Content, identity: str, model_file: Path) -> dict[str, object]:
+def row_of(judgement: Judgement, content: Content, identity: str, model_file: Path, healthy: int) -> dict[str, object]:
     """A judgement as a row.
 
     Parameters
@@ -52,15 +52,17 @@ def row_of(judgement: Judgement, content: Content, identity: str, model_file: Pa
     identity : str
         Its `recording_id`.
     model_file : Path
+    healthy : int
+        Recordings that the threshold rests on.
     """
-    recorded = datetime.fromtimestamp(content.mtime / 1e9, UTC).isoformat(timespec="seconds")
     return {
         "path": judgement.path.encode(errors="backslashreplace").decode(),
-        "recorded": recorded,
+        "recorded": _time_of(content),
         "judged": timestamp(),
         "verdict": judgement.verdict,
         "reason": judgement.reason,
-        **{name: getattr(judgement, name) for name in NUMBERS},
+        **{name: getattr(judgement, name) for name in NUMBERS if name != "healthy"},
+        "healthy": healthy,
         "findings": "; ".join(finding.text for finding in judgement.findings),
         "warnings": "; ".join(judgement.warnings),
         "model_file": os.fspath(model_file),
@@ -68,8 +70,22 @@ def row_of(judgement: Judgement, content: Content, identity: str, model_file: Pa
     }
 
 
-def latest_shares(history: ResultsTable) -> "deque[float]":
+def _time_of(content: Content) -> str:
+    """When a recording was changed last, as ISO 8601 in UTC; empty where no calendar has such a time."""
+    try:
+        return datetime.fromtimestamp(content.mtime / 1e9, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+def latest_shares(history: ResultsTable, threshold: float) -> "deque[float]":
     """Of the latest recordings that were judged normal: the share of healthy recordings that score as high.
+
+    Parameters
+    ----------
+    history : ResultsTable
+    threshold : float
+        Of the monitor: the shares of one that was trained on other recordings say nothing about this one.
 
     Returns
     -------
@@ -79,7 +95,8 @@ def latest_shares(history: ResultsTable) -> "deque[float]":
     shares: deque[float] = deque(maxlen=COUNT)
     if history.path.exists():
         table = history.read()
-        shares.extend(float(text) for text in table.loc[table["verdict"] == NORMAL, "share"])
+        counts = (table["verdict"] == NORMAL) & (table["threshold"].astype(float) == threshold)
+        shares.extend(float(text) for text in table.loc[counts, "share"])
     return shares
 
 
@@ -89,8 +106,8 @@ def read_history(path: Path) -> "pd.DataFrame":
     Returns
     -------
     pd.DataFrame
-        ``recorded`` and ``judged`` are times (UTC); ``score``, ``threshold``, ``relative``, ``share``, ``begin`` and
-        ``end`` are numbers, NaN for what can't be judged; all others are texts.
+        ``recorded`` and ``judged`` are times (UTC), NaT where none is known; those of ``NUMBERS`` are numbers, NaN for
+        what can't be judged; all others are texts.
 
     Raises
     ------

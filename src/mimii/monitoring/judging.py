@@ -12,7 +12,7 @@ import numpy as np
 from mimii.data.audio import RecordingError, read_channel
 from mimii.data.folders import UNUSABLE
 from mimii.evaluation.conformal import share_as_high
-from mimii.models.trained import frames_of_samples, windows_of
+from mimii.models.trained import frames_of_samples
 from mimii.monitoring.curve import curve
 from mimii.monitoring.finding import Finding
 from mimii.monitoring.monitor import Monitor
@@ -118,9 +118,7 @@ def _judge(monitor: Monitor, name: str) -> Judgement:
 
 def _judged(monitor: Monitor, name: str, signal: np.ndarray, frames: np.ndarray) -> Judgement:
     """The judgement on samples and their log-mel frames."""
-    detector = monitor.detector
-    _, scores = detector.model.score_recordings(windows_of([frames], detector.model.frames), *monitor.way)
-    score = float(scores[0])
+    score = float(monitor.scores([frames])[0])
     if not math.isfinite(score):
         return Judgement(path=name, verdict=NOT_JUDGED, reason="the model's score of it is not finite")
     findings = find(monitor, frames, score)
@@ -135,7 +133,7 @@ def _judged(monitor: Monitor, name: str, signal: np.ndarray, frames: np.ndarray)
         begin=begin,
         end=end,
         findings=tuple(findings),
-        warnings=tuple(remarks(signal, detector.sample_rate, monitor.healthy)),
+        warnings=tuple(remarks(signal, monitor.detector.sample_rate, monitor.healthy)),
     )
 
 
@@ -145,7 +143,7 @@ def _worst(monitor: Monitor, frames: np.ndarray, findings: Sequence[Finding]) ->
     A finding that begins or ends in the recording tells more exactly when, if it is heard at that time.
     """
     times, values = curve(monitor, frames)
-    seconds = (len(frames) - 1) * monitor.detector.features.hop_length / monitor.detector.sample_rate
+    seconds = (len(frames) - 1) * monitor.detector.hop_seconds
     middle = float(times[int(np.argmax(values))])
     begin, end = max(0.0, middle - 0.5), min(seconds, middle + 0.5)
     for finding in findings:

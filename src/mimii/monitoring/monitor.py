@@ -11,6 +11,7 @@ from mimii.errors import UserError
 from mimii.models.calibration import Calibration
 from mimii.models.files import TrainedDetector, load_with_parts
 from mimii.models.registry import Way
+from mimii.models.trained import windows_of
 from mimii.monitoring.healthy import HEALTHY_FILE, Healthy
 from mimii.storage.files import CacheError, first_line
 
@@ -50,12 +51,32 @@ class Monitor:
         """The score above which a recording counts as abnormal."""
         return self.calibration.threshold()
 
+    @cached_property
+    def median_score(self) -> float:
+        """The median score of the held-out healthy recordings."""
+        return float(np.median(self.calibration.scores))
+
     def relative(self, score: float) -> float:
         """A score in units of the threshold: 0 at the median of healthy recordings, 1 at the threshold."""
-        middle = float(np.median(self.calibration.scores))
-        return (score - middle) / (self.threshold - middle)
+        return (score - self.median_score) / (self.threshold - self.median_score)
 
-    def save(self, path: Path) -> None:
+    def scores(self, parts: list[np.ndarray]) -> np.ndarray:
+        """The scores of recordings, or of parts of one as if each were a recording.
+
+        Parameters
+        ----------
+        parts : list of np.ndarray [shape=(n_frames, n_mels), dtype=float32]
+            The log-mel frames of each, no fewer than a window of the model has [dB].
+
+        Returns
+        -------
+        np.ndarray [shape=(n,), dtype=float64]
+        """
+        model = self.detector.model
+        _, scores = model.score_recordings(windows_of(parts, model.frames), *self.way)
+        return np.asarray(scores, dtype=np.float64)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write its file, whole or not at all."""
         self.detector.save_with(path, {HEALTHY_FILE: self.healthy.to_bytes()})
 
@@ -80,8 +101,9 @@ class Monitor:
             monitor = cls(detector, healthy)
             if monitor.way not in detector.calibrations or not 0 < monitor.false_alarms < 1:
                 raise ValueError("there is no such way of scoring")
-            if not np.isfinite(monitor.relative(monitor.threshold)):
-                raise ValueError("its threshold is no higher than half of the healthy scores")
+            with np.errstate(over="ignore"):
+                if not 0 < monitor.threshold - monitor.median_score < np.inf:
+                    raise ValueError("its threshold is not above the median of the healthy scores")
         except Exception as error:  # a file from elsewhere can raise anything at all
             raise CacheError(f"{name}: {first_line(error)}") from error
         return monitor

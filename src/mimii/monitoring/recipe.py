@@ -11,11 +11,11 @@ from mimii.models.trained import windows_of
 from mimii.settings import ClipSettings, FeatureSettings, TrainingSettings
 from mimii.training.hooks import Training
 
-# blocks that are held out in turn. Fewer are not enough: a covariance of 64 bands that is learnt from four fifths of
-# 200 recordings gives scores of another scale than one that is learnt from all
+# Blocks that are held out in turn. Fewer are not enough: a covariance of 64 bands that is learnt from four fifths of
+# 200 recordings gives scores of another scale than one that is learnt from all.
 BLOCKS = 20
-# the same of a network, and of a model of scikit-learn that sees windows, for which a user waits: five, and of few
-# recordings, from which they learn quickly, as many as learn from about 500 recordings together
+# Networks, and the models of scikit-learn that see windows, take longer to train, so they have five blocks. From few
+# recordings they learn quickly. Then there are more blocks: as many as learn from about 500 recordings together.
 _TRAININGS = 5
 _RECORDINGS = 500
 
@@ -56,15 +56,16 @@ class Recipe:
         return min(count, BLOCKS, BLOCKS if REGISTRY[self.model].is_clip_level else wanted)
 
     def epochs(self, count: int, of: int) -> int:
-        """Passes over some of the recordings that are as many steps as the settings ask for with all of them.
+        """The epochs in which a network takes as many steps with some of the recordings as with all of them.
 
-        A network that learns from four fifths of the recordings in as many epochs would have taken fewer steps than
-        that of the file, and its errors would be larger by more than new recordings make them.
+        In the epochs of the settings, a network that learns from four fifths of the recordings would take fewer steps
+        than the network of the file. Its errors would be larger for that reason, too, and not only because the held-out
+        recordings are new to it.
 
         Parameters
         ----------
         count, of : int > 0
-            Recordings: that are learnt from, and that there are.
+            How many recordings are learnt from, and how many there are.
         """
         return round(self.training.epochs * of / count) if REGISTRY[self.model].is_network else 0
 

@@ -105,7 +105,7 @@ def find(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[str], dict[str, 
         Absolute paths, each once.
     left_out : dict of str to str
         Those that are not to be learnt from, and why: of a format that is not read, or below a given directory in one
-        that is called ``abnormal``, as that of MIMII's faulty recordings is.
+        that is called ``abnormal``, as that of MIMII's faulty recordings is; ``Abnormal`` is the same.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def find(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[str], dict[str, 
             found[str(path)] = None
             continue
         for directory, names in audio_files(path):
-            is_abnormal = "abnormal" in directory.relative_to(path).parts
+            is_abnormal = "abnormal" in (part.casefold() for part in directory.relative_to(path).parts)
             for name in names:
                 file = f"{directory}{os.sep}{name}"
                 if is_abnormal:

@@ -1,8 +1,9 @@
 """Where in its spectrogram a recording differs from healthy ones.
 
-There are two kinds of regions. What lasts shows in the mean of a whole recording, which varies little from one healthy
-recording to the next: so a small change is seen, if it stays. What lasts a moment shows in the levels of short parts,
-which must leave the range that those of healthy recordings stay in: so a valve may click, and a rail may move.
+There are two kinds of regions. What lasts is found in the mean over the whole recording. That varies little from one
+healthy recording to the next, so even a small change is found if it stays. What lasts a moment is found in the levels
+of short parts. They must be outside the range of the parts of healthy recordings, so a valve may click, and a rail may
+move.
 """
 
 from collections.abc import Sequence
@@ -88,7 +89,11 @@ def lasting_regions(healthy: Healthy, frames: np.ndarray, length: int, share: fl
 
 
 def _stretches(deviation: np.ndarray, bound: np.ndarray) -> list[tuple[int, int]]:
-    """Neighbouring bands that deviate by half of what one of them must, and by a third of what one of them does."""
+    """Runs of neighbouring bands that deviate together.
+
+    At least one band of a run deviates by more than its bound. The others deviate by more than half of their bounds,
+    and by more than a third of the largest deviation.
+    """
     found = []
     for low, high in _runs(deviation > bound / 2):
         if (deviation[low:high] > bound[low:high]).any():
@@ -104,9 +109,9 @@ def _runs(is_set: np.ndarray) -> list[tuple[int, int]]:
 
 
 def without_level(healthy: Healthy, frames: np.ndarray) -> tuple[Healthy, np.ndarray, float]:
-    """Healthy recordings and a recording, each less what all of its bands have more than usual, in the median.
+    """Take from each recording its own level: the median over the bands of what they have more than usual.
 
-    How loud a machine is, and how far away, differs from one recording to the next; how loud one band is beside the
+    How loud a machine is, and how far away, differs from one recording to the next. How loud one band is beside the
     others differs much less.
 
     Returns
@@ -219,8 +224,8 @@ def _away(healthy: Healthy, parts: np.ndarray) -> np.ndarray:
 def _highest(values: np.ndarray) -> tuple[int, int]:
     """The stretch in which values are high, and outside of which they are low: its end is excluded.
 
-    High is what is nearer to the mean in the stretch than to 0: the stretch with the largest sum of values less half of
-    that mean is looked for, and its mean is taken until nothing changes.
+    A value is high if it is nearer to the mean of the stretch than to 0. From each value half of that mean is
+    subtracted, and the stretch with the largest sum is the next one. This is repeated until nothing changes.
     """
     begin, end = 0, len(values)
     for _ in range(len(values)):
@@ -235,7 +240,7 @@ def _highest(values: np.ndarray) -> tuple[int, int]:
 
 
 def _when(away: np.ndarray) -> tuple[int, int]:
-    """When levels are high, which are as a rule: a rest at an end must be clearly lower to be left out.
+    """When levels are high, mostly throughout: what is before or after must be clearly lower to be left out.
 
     Parameters
     ----------
@@ -252,7 +257,7 @@ def _when(away: np.ndarray) -> tuple[int, int]:
 
 
 def _border(levels: np.ndarray, near: int, length: int) -> int:
-    """The frame at which levels rise, to the frame; it is known to about a part."""
+    """The frame at which levels rise; it is already known to about a part."""
     start = max(0, near - length)
     around = levels[start : near + length]
     half = len(around) // 2

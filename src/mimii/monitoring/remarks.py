@@ -1,7 +1,5 @@
 """What somebody at the microphone would remark on a recording, whatever the machine sounds like."""
 
-from itertools import pairwise
-
 import numpy as np
 
 from mimii.features.logmel import FULL_SCALE
@@ -52,26 +50,31 @@ def _clipping(signal: np.ndarray) -> str:
     if max(float(signal.max()), -float(signal.min())) < most:
         return ""
     is_full = (signal >= most) | (signal <= -most)
-    borders = np.flatnonzero(np.diff(is_full, prepend=False, append=False))
-    runs = borders[1::2] - borders[::2]
-    count = int(runs[runs >= _RUN].sum())
+    begins, ends = _runs(is_full)
+    lengths = ends - begins
+    count = int(lengths[lengths >= _RUN].sum())
     return f"clipped: {count:,} samples are at full scale: turn the recorder's gain down" if count else ""
 
 
 def _gaps(signal: np.ndarray, sample_rate: int) -> str:
-    size = max(2, round(_STILL * sample_rate / 2))  # a gap of twice this length has a whole block
-    blocks = signal[: len(signal) // size * size].reshape(-1, size)
-    is_still = (blocks == blocks[:, :1]).all(axis=1)
-    if not is_still.any():
+    begins, ends = _runs(signal[1:] == signal[:-1])
+    ends += 1  # the last sample is as the one before
+    is_gap = ends - begins >= max(2, _STILL * sample_rate)
+    if not is_gap.any():
         return ""
-    borders = np.flatnonzero(np.diff(is_still, prepend=False, append=False))
-    gaps = list(pairwise(borders * size / sample_rate))[::2]
-    longest = max(gaps, key=lambda gap: gap[1] - gap[0])
-    total = float(is_still.sum() * size / sample_rate)
+    gaps = np.stack([begins, ends], axis=1)[is_gap] / sample_rate
+    lengths = gaps[:, 1] - gaps[:, 0]
+    begin, end = gaps[lengths.argmax()]
     return (
-        f"digital silence for {total:.1f} s, such as from {longest[0]:.1f} to {longest[1]:.1f} s: does the recorder "
+        f"digital silence for {lengths.sum():.1f} s, such as from {begin:.1f} to {end:.1f} s: does the recorder "
         "drop samples?"
     )
+
+
+def _runs(is_set: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the runs of neighbours that are set begin, and where they end; the end is excluded."""
+    borders = np.flatnonzero(np.diff(is_set, prepend=False, append=False))
+    return borders[::2], borders[1::2]
 
 
 def _length(seconds: float, known: np.ndarray) -> str:

@@ -4,14 +4,10 @@ from mimii.models import REGISTRY
 from mimii.monitoring.explaining import Explanation
 from mimii.monitoring.finding import MOMENT
 from mimii.monitoring.judging import ABNORMAL
+from mimii.runtime.spelling import plain
 
 _MOST = 10_000  # healthy recordings of which one scores as high: no tail of a few hundred scores says more
 _LITTLE = 0.01  # effect of a region that is not worth a number
-
-
-def plain(text: str) -> str:
-    """A text of printable characters, whatever a file is called."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def short(name: str, most: int) -> str:

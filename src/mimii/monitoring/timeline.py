@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from mimii.errors import UserError
 from mimii.monitoring.drift import COUNT, drift
 from mimii.monitoring.judging import ABNORMAL, NORMAL, NOT_JUDGED
+from mimii.runtime.spelling import plain
 from mimii.storage.files import whole_file
 
 if TYPE_CHECKING:
@@ -26,20 +27,29 @@ def summary(history: "pd.DataFrame") -> list[str]:
     """
     counts = history["verdict"].value_counts()
     recorded = history["recorded"].dropna()
+    period = f" from {_time(recorded.min())} to {_time(recorded.max())} (UTC)" if len(recorded) else ""
     sentences = [
-        f"{len(history):,} recordings from {recorded.min():%Y-%m-%d %H:%M} to {recorded.max():%Y-%m-%d %H:%M} (UTC): "
-        f"{counts.get(NORMAL, 0):,} normal, {counts.get(ABNORMAL, 0):,} abnormal, "
-        f"{counts.get(NOT_JUDGED, 0):,} not judged."
+        f"{len(history):,} recording{'s' * (len(history) > 1)}{period}: {counts.get(NORMAL, 0):,} normal, "
+        f"{counts.get(ABNORMAL, 0):,} abnormal, {counts.get(NOT_JUDGED, 0):,} not judged."
     ]
     abnormal = history[history["verdict"] == ABNORMAL]
     if len(abnormal):
         path, relative, when = abnormal.nlargest(1, "relative")[["path", "relative", "recorded"]].iloc[0]
-        sentences.append(
-            f"The highest score is {relative:.2f} of the threshold, in {Path(path).name} of {when:%Y-%m-%d %H:%M}."
-        )
-    if warning := drift(history.loc[history["verdict"] == NORMAL, "share"]):
-        sentences.append(f"{warning}.")
+        of = f" of {_time(when)}" if when == when else ""  # NaT is not equal to itself
+        sentences.append(f"The highest score is {relative:.2f} of the threshold, in {plain(Path(path).name)}{of}.")
+    normal = history[history["verdict"] == NORMAL]
+    if len(normal):
+        # shares of different monitors say different things: those of the one that judged last count
+        _, last = max(zip(normal["judged"], normal["threshold"], strict=True))
+        shares = normal.loc[normal["threshold"] == last, "share"]
+        healthy = normal.loc[normal["threshold"] == last, "healthy"].iloc[-1]
+        if healthy == healthy and (warning := drift(shares, int(healthy))):
+            sentences.append(f"{warning}.")
     return sentences
+
+
+def _time(when: "pd.Timestamp") -> str:
+    return f"{when:%Y-%m-%d %H:%M}"
 
 
 def draw(history: "pd.DataFrame", path: Path) -> None:
@@ -64,6 +74,7 @@ def draw(history: "pd.DataFrame", path: Path) -> None:
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     axes = figure.add_subplot()
+    history = history[history["recorded"].notna()]
     judged = history[history["relative"].notna()]
     for verdict, colour in _COLOURS.items():
         part = judged[judged["verdict"] == verdict]

@@ -24,13 +24,14 @@ from mimii.monitoring.monitor import Monitor
 from mimii.monitoring.recipe import Recipe
 from mimii.monitoring.recordings import Recordings, load
 from mimii.runtime.spelling import did_you_mean
-from mimii.settings import MonitorSettings, TrainingSettings
+from mimii.settings import MonitorSettings
 from mimii.sweep.identity import derive_seed
 
 log = logging.getLogger(__name__)
 
 FEWEST = 5  # recordings: as many as a distribution of scores can be fitted to
 MANY = 50  # recordings: of fewer, ldn and pca know too little, which are parts of fusion
+_LEAST_SHARE = 1e-6  # of false alarms: no tail that is fitted to some scores says anything of less
 _ONE_MACHINE: Machine = ("", "", "")
 _PERCENTILES = (0.005, 0.995)  # together one recording in a hundred is beyond them
 
@@ -72,15 +73,15 @@ def train_monitor(paths: Iterable[str | os.PathLike[str]], settings: MonitorSett
     UserError
         A path does not exist, there are too few recordings, or no threshold follows from them.
     """
-    if not 0 < settings.false_alarms < 0.5:
+    if not _LEAST_SHARE <= settings.false_alarms < 0.5:
         raise UserError(f"a share of {settings.false_alarms} false alarms can't be asked for: choose 0.01, say")
     model = settings.model
     if model is not None and model not in DETECTORS:
         raise UserError(f"there is no detector {model}{did_you_mean(model, DETECTORS)}")
-    has_torch = model is not None and uses_torch(model)
+    has_torch = model is not None and REGISTRY[model].is_network
     if model and (misfit := REGISTRY[model].misfit(settings.features.n_mels, settings.training.frames)):
         raise UserError(f"{model} needs {misfit}")
-    length = frames_of(model, settings.training) if model else 1
+    length = REGISTRY[model].window_length(settings.training.frames) if model else 1
     recordings = load(paths, settings.features, length, settings.jobs or int(cpu_count()), uses_torch=has_torch)
     if len(recordings.heard) < FEWEST:
         raise UserError(_too_few(recordings))
@@ -104,15 +105,16 @@ def learn(recordings: Recordings, model: str, settings: MonitorSettings) -> Lear
     UserError
         It can't learn from them, or no threshold follows.
     """
+    entry = REGISTRY[model]
     recipe = Recipe(
         model=model,
         features=settings.features,
         sample_rate=recordings.heard[0].sample_rate,
-        frames=frames_of(model, settings.training),
+        frames=entry.window_length(settings.training.frames),
         training=settings.training,
         seed=derive_seed(settings.training.seed, model),
         clip=settings.scoring.clip,
-        device=_device(settings.device) if uses_torch(model) else "cpu",
+        device=_device(settings.device) if entry.is_network else "cpu",
     )
     way = scoring_ways(recipe.model, settings.scoring.scoring[:1], settings.scoring.score_pooling)[0]
     parts = [heard.frames for heard in recordings.heard]
@@ -123,6 +125,8 @@ def learn(recordings: Recordings, model: str, settings: MonitorSettings) -> Lear
     except TaskError as error:
         raise UserError(f"{recipe.model} can't learn from these recordings: {error}") from error
     seconds = time.perf_counter() - begin
+    if not np.isfinite(fitted.highest).all():
+        raise UserError("the detector's scores of parts of healthy recordings are not finite")
     calibrations = {
         each: _calibration(fitted.scores[each], settings.false_alarms) for each in scoring_ways(recipe.model)
     }
@@ -142,22 +146,12 @@ def learn(recordings: Recordings, model: str, settings: MonitorSettings) -> Lear
     detector = TrainedDetector(fitted.model, recipe.features, recipe.sample_rate, calibrations, facts)
     monitor = Monitor(detector, healthy)
     scores = monitor.calibration.scores
-    if scores.min() == scores.max() or not monitor.threshold > np.median(scores):
+    if scores.min() == scores.max() or not monitor.threshold > monitor.median_score:
         raise UserError(
-            f"half of the recordings or more have the same score, {np.median(scores):.4g}, and no threshold follows: "
-            "are they recordings of a machine that runs?"
+            f"half of the recordings or more have the same score, {monitor.median_score:.4g}, and no threshold "
+            "follows: are they recordings of a machine that runs?"
         )
     return Learnt(monitor, recordings.left_out, [*doubts(healthy, scores), *_empty_bands(recipe)])
-
-
-def uses_torch(model: str) -> bool:
-    """Tell whether a model of the registry can't be used without torch."""
-    return REGISTRY[model].is_network
-
-
-def frames_of(model: str, settings: TrainingSettings) -> int:
-    """Frames in a window of a model; clip-level detectors need no longer windows than one frame."""
-    return settings.frames if "frames" in REGISTRY[model].settings else 1
 
 
 def _calibration(scores: np.ndarray, false_alarms: float) -> Calibration:

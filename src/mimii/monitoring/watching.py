@@ -95,8 +95,11 @@ class Folder:
     def _unknown(self, paths: list[str], states: dict[str, _State]) -> list[New]:
         new = []
         for path, content in zip(paths, contents(paths), strict=True):
+            if not content.size and not Path(path).exists():
+                continue  # it has just been moved away
             identity = recording_id(os.path.relpath(path, self.path), content)
-            self._done[path] = states[path]
+            if content.digest:  # else it may be readable again in a moment
+                self._done[path] = states[path]
             if identity not in self._known:
                 self._known.add(identity)
                 new.append(New(path, content, identity))

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mimii.features.logmel import mel_frequencies
-from mimii.models.trained import windows_of
+from mimii.features.logmel import band_edges
 from mimii.monitoring.finding import Finding
 from mimii.monitoring.healthy import Healthy, part_length
 from mimii.monitoring.monitor import Monitor
@@ -39,7 +38,7 @@ def find(monitor: Monitor, frames: np.ndarray, score: float) -> list[Finding]:
     score : float
         Of the recording.
     """
-    healthy, length = monitor.healthy, part_length(_seconds(monitor))
+    healthy, length = monitor.healthy, part_length(monitor.detector.hop_seconds)
     lasting = lasting_regions(healthy, frames, length, _STRICT)
     moments = momentary_regions(healthy, frames, length, _margin(_STRICT_MARGIN, healthy), lasting)
     found = _weighed(monitor, frames, score, lasting + moments)
@@ -57,20 +56,13 @@ def _margin(margin: tuple[float, float], healthy: Healthy) -> float:
     return margin[0] + margin[1] / len(healthy.vectors)
 
 
-def _seconds(monitor: Monitor) -> float:
-    """From one frame to the next [s]."""
-    return monitor.detector.features.hop_length / monitor.detector.sample_rate
-
-
 def _weighed(monitor: Monitor, frames: np.ndarray, score: float, regions: list[Region]) -> list[tuple[Region, float]]:
     """Regions with the share of the score above that of the median healthy recording that they make: highest first."""
     regions = sorted(regions, key=lambda region: -region.evidence)[:_CANDIDATES]
-    excess = score - float(np.median(monitor.calibration.scores))
+    excess = score - monitor.median_score
     effects = np.zeros(len(regions))
     if regions and excess > 0:
-        model = monitor.detector.model
-        changed = [_as_usual(monitor.healthy, frames, region) for region in regions]
-        _, scores = model.score_recordings(windows_of(changed, model.frames), *monitor.way)
+        scores = monitor.scores([_as_usual(monitor.healthy, frames, region) for region in regions])
         effects = np.clip((score - scores) / excess, 0, 1)
     found = list(zip(regions, effects.tolist(), strict=True))
     return sorted(found, key=lambda pair: -round(pair[1], 2))  # equal ones stay in the order of their evidence
@@ -78,11 +70,9 @@ def _weighed(monitor: Monitor, frames: np.ndarray, score: float, regions: list[R
 
 def _finding(monitor: Monitor, frames: np.ndarray, region: Region, effect: float) -> Finding:
     """A region in Hz, seconds and dB."""
-    seconds = _seconds(monitor)
+    seconds = monitor.detector.hop_seconds
     bands = monitor.healthy.vectors.shape[1]
-    corners = mel_frequencies(bands + 2, monitor.detector.sample_rate / 2)
-    edges = (corners[:-1] + corners[1:]) / 2  # between the middles of two bands: where both have half their weight
-    edges[0], edges[-1] = corners[0], corners[-1]
+    edges = band_edges(bands, monitor.detector.sample_rate)
     difference = frames[region.place].mean(axis=0, dtype=np.float64) - monitor.healthy.part_mean[region.place[1]]
     return Finding(
         low_hz=float(edges[region.low]),

@@ -1,4 +1,4 @@
-"""Suggests what somebody may have meant by a misspelt word. Standard library only."""
+"""Words that were misspelt, and texts that can't be shown as they are. Standard library only."""
 
 import difflib
 from collections.abc import Iterable
@@ -21,3 +21,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     names = {name.casefold(): name for name in known if name}
     similar = difflib.get_close_matches(word.casefold(), names, n=1)
     return f" (did you mean {names[similar[0]]}?)" if similar else ""
+
+
+def plain(text: str) -> str:
+    """A text in one line of printable characters, whatever a file is called: others are escaped as Python does it."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -1,16 +1,17 @@
 """Files that are whole or absent, and are safe to load."""
 
+import csv
 import hashlib
 import os
 import pickle
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 
@@ -23,6 +24,14 @@ _ABANDONED_AFTER = 24 * 3600  # [s]; no file takes a day to write
 
 class CacheError(UserError):
     """A cache file is damaged, of another version, or holds what it must not."""
+
+
+def csv_quoting(values: Iterable[object]) -> Literal[0, 1]:
+    """How the csv module must quote values so that they come back; a file may be called anything.
+
+    Before Python 3.13 it does not quote a lone carriage return by itself, and reads it as the end of a line.
+    """
+    return csv.QUOTE_ALL if any(isinstance(value, str) and "\r" in value for value in values) else csv.QUOTE_MINIMAL
 
 
 def first_line(error: Exception) -> str:

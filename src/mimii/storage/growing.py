@@ -154,7 +154,8 @@ class GrowingTable:
             It can't be written.
         """
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, self._columns, lineterminator="\n")
+        quoting = files.csv_quoting(value for row in rows for value in row.values())
+        writer = csv.DictWriter(text, self._columns, lineterminator="\n", quoting=quoting)
         if not self.runs and not self._has_header():
             writer.writeheader()
         elif not self._tail.endswith(b"\n"):

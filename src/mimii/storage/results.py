@@ -138,7 +138,7 @@ class ResultsTable:
             log.warning("%s %s: rows go to %s.", unfit, error, self.path)
         except OSError as error:
             reason = files.first_line(error)
-            raise UserError(f"{self.path} can't be read ({reason}); name another --output_csv") from error
+            raise UserError(f"{self.path} can't be read ({reason}); name another file") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -155,7 +155,7 @@ class ResultsTable:
             is_held = locks.acquire(lock, lambda: "the process", f"that appends to {self.path}")
         except OSError as error:
             reason = error.strerror or error
-            raise StorageError(f"cannot write {self.path}: {reason}; name another --output_csv") from error
+            raise StorageError(f"cannot write {self.path}: {reason}; name another file") from error
         if not is_held:
             raise StorageError(f"cannot write {self.path}: another process holds it, which may have been stopped")
         try:
@@ -166,8 +166,10 @@ class ResultsTable:
 
 def save_csv(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV, whole or not at all."""
+    texts = table.select_dtypes(exclude="number")
+    quoting = files.csv_quoting(value for name in texts for value in texts[name])
     with files.whole_file(path) as temporary:
-        table.to_csv(temporary, index=False, errors="backslashreplace")  # a path need not be UTF-8
+        table.to_csv(temporary, index=False, errors="backslashreplace", quoting=quoting)  # a path need not be UTF-8
 
 
 def read_table(path: Path) -> pd.DataFrame:

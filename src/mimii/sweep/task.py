@@ -157,8 +157,8 @@ class Task(ABC, Generic[Trained]):
 
     @property
     def window_length(self) -> int:
-        """Frames in a window; clip-level detectors need no longer windows than one frame."""
-        return self.settings.frames if "frames" in REGISTRY[self.model].settings else 1
+        """Frames in a window."""
+        return REGISTRY[self.model].window_length(self.settings.frames)
 
     @property
     def ways(self) -> list[Way]:

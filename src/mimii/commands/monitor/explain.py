@@ -36,7 +36,7 @@ def _output(text: str) -> Path:
 
 def run(args: argparse.Namespace) -> int:
     """Explain the verdict; returns the exit status."""
-    from mimii.commands.monitor.lines import Lines
+    from mimii.commands.monitor.lines import Lines, exit_status
     from mimii.data.folders import on_disk
     from mimii.monitoring.explaining import explain
     from mimii.monitoring.monitor import Monitor
@@ -50,4 +50,4 @@ def run(args: argparse.Namespace) -> int:
     write(explanation, args.output)
     Lines([explanation.judgement.path])(explanation.judgement)
     print(f"    see {args.output}")
-    return int(explanation.judgement.verdict == "abnormal")
+    return exit_status([explanation.judgement.verdict], is_complete=True)

@@ -3,14 +3,15 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill
 
 from mimii.monitoring.finding import MOMENT
-from mimii.monitoring.judging import ABNORMAL, Judgement
-from mimii.monitoring.telling import plain
+from mimii.monitoring.judging import ABNORMAL, NOT_JUDGED, Judgement
+from mimii.runtime.spelling import plain
 
 _WIDTH = 80
 _NAME = 20  # characters of a name at most, so that its line is no wider
@@ -29,11 +30,17 @@ class Warnings(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.count = 0
+        self._of_folders: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a warning."""
         self.count += 1
-        print(f"{Path(sys.argv[0]).name}: warning: {plain(record.getMessage())}", file=sys.stderr)
+        message = record.getMessage()
+        is_known = message in self._of_folders
+        if record.name == "mimii.data.folders":  # who watches a folder finds the same in it time and again
+            self._of_folders.add(message)
+        if not is_known:
+            print(f"{Path(sys.argv[0]).name}: warning: {plain(message)}", file=sys.stderr)
 
 
 @contextmanager
@@ -49,6 +56,21 @@ def showing_warnings() -> Iterator[Warnings]:
         logger.propagate = propagates
 
 
+def exit_status(verdicts: Collection[str], *, is_complete: bool) -> int:
+    """2 if something could not be judged or looked for, else 1 if something is abnormal, else 0: as of grep and diff.
+
+    Parameters
+    ----------
+    verdicts : collection of str
+        See `mimii.monitoring.judging.Judgement`.
+    is_complete : bool
+        All recordings that were asked for were found.
+    """
+    if not is_complete or NOT_JUDGED in verdicts:
+        return 2
+    return 1 if ABNORMAL in verdicts else 0
+
+
 class Lines:
     """Prints a line for each recording, and an indented one for all else that is to be known of it.
 
@@ -60,7 +82,7 @@ class Lines:
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._names = _short_names(paths)
-        self._width = max(map(len, self._names.values()))
+        self._width = max((len(name) for name in self._names.values() if len(name) <= _NAME), default=0)
 
     def __call__(self, judgement: Judgement) -> None:
         """Print a judgement."""
@@ -70,13 +92,16 @@ class Lines:
 
 
 def _short_names(paths: Sequence[str]) -> dict[str, str]:
-    """The names by which people can tell paths apart, as far as few characters allow."""
+    """The names by which people can tell paths apart: short ones, and where two would be the same, whole ones."""
     folders = {os.fspath(Path(path).parent) for path in paths}
     try:
         common = os.path.commonpath(folders)
     except ValueError:  # absolute ones and others, or of several drives
         common = ""
-    return {path: _short(Path(os.path.relpath(path, common) if common else path)) for path in set(paths)}
+    names = {path: Path(os.path.relpath(path, common) if common else path) for path in set(paths)}
+    shorts = {path: _short(name) for path, name in names.items()}
+    counts = Counter(shorts.values())
+    return {path: short if counts[short] == 1 else plain(str(names[path])) for path, short in shorts.items()}
 
 
 def _short(path: Path) -> str:
@@ -96,7 +121,9 @@ def _verdict(judgement: Judgement) -> str:
         return judgement.verdict
     verdict = judgement.verdict.upper() if judgement.verdict == ABNORMAL else judgement.verdict
     size = abs(judgement.relative)
-    relative = f"{judgement.relative:.2f}" if size < 10 else f"{judgement.relative:,.0f}"
+    # near the threshold, as many digits as tell on which side it is
+    decimals = 2 if abs(size - 1) >= 0.005 else 6
+    relative = f"{judgement.relative:.{decimals}f}" if size < 10 else f"{judgement.relative:,.0f}"
     return f"{verdict:<8}  {relative} of threshold; {_share(judgement.share)} healthy as high"
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ def add_options(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge the recordings; returns the exit status."""
-    from mimii.commands.monitor.lines import Lines
+    from mimii.commands.monitor.lines import Lines, exit_status
     from mimii.monitoring.judging import ABNORMAL, NORMAL, NOT_JUDGED, judge_all
     from mimii.monitoring.monitor import Monitor
 
@@ -58,16 +59,14 @@ def run(args: argparse.Namespace) -> int:
     if not (args.json or args.csv):
         not_judged = f", {counts[NOT_JUDGED]:,} not judged" if counts[NOT_JUDGED] else ""
         print(f"{counts[NORMAL]:,} normal, {counts[ABNORMAL]:,} abnormal{not_judged}")
-    if counts[NOT_JUDGED] or not is_complete:
-        return 2
-    return 1 if counts[ABNORMAL] else 0
+    return exit_status([verdict for verdict, count in counts.items() if count], is_complete=is_complete)
 
 
 def _asked(given: list[str]) -> tuple[list[str], bool]:
     """The files to judge, and whether they are all that was asked for; raises `UserError` where there is none."""
     from mimii.commands.monitor.lines import showing_warnings
     from mimii.monitoring.asked import asked, listed
-    from mimii.monitoring.telling import plain
+    from mimii.runtime.spelling import plain
 
     if "-" in given:
         if sys.stdin is None:
@@ -98,9 +97,8 @@ class _CsvRows:
     def __init__(self) -> None:
         from mimii.monitoring.judging import Judgement
 
-        self._writer = csv.writer(sys.stdout, lineterminator="\n")
         self._columns = [field.name for field in fields(Judgement)]
-        self._writer.writerow(self._columns)
+        self._write(self._columns)
 
     def __call__(self, judgement: "Judgement") -> None:
         texts = {
@@ -108,7 +106,12 @@ class _CsvRows:
             "warnings": "; ".join(judgement.warnings),
         }
         values = vars(judgement) | texts
-        self._writer.writerow([_or_none(values[name]) for name in self._columns])
+        self._write([_or_none(values[name]) for name in self._columns])
+
+    def _write(self, cells: Sequence[object]) -> None:
+        from mimii.storage.files import csv_quoting
+
+        csv.writer(sys.stdout, lineterminator="\n", quoting=csv_quoting(cells)).writerow(cells)
 
 
 def _or_none(value: object) -> object:

@@ -160,7 +160,7 @@ def _listed(paths: list[str]) -> str:
 
 def _wrapped(paragraph: str) -> list[str]:
     """Lines of printable characters; all but the first are indented."""
-    from mimii.monitoring.telling import plain
+    from mimii.runtime.spelling import plain
 
     return textwrap.wrap(
         plain(paragraph), _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mimii.commands.options import Parser, positive_float
 
 if TYPE_CHECKING:
+    from mimii.commands.monitor.lines import Warnings
     from mimii.monitoring.monitor import Monitor
     from mimii.monitoring.watching import Folder
     from mimii.storage.results import ResultsTable
@@ -52,11 +53,11 @@ def run(args: argparse.Namespace) -> int:
     from mimii.monitoring.monitor import Monitor
     from mimii.monitoring.watching import Changes, Folder
 
-    with showing_warnings():
+    with showing_warnings() as shown:
         monitor = Monitor.load(args.model_file)
         history = open_history(args.history)
         folder = Folder(args.folder, history.run_ids(), args.settle)
-        rounds = _Rounds(args.model_file, monitor, history, folder)
+        rounds = _Rounds(args.model_file, monitor, history, folder, shown)
         if args.once:
             return _once(rounds)
         print(f"Watching {args.folder}; Ctrl-C ends it.", file=sys.stderr)
@@ -73,14 +74,21 @@ class _Rounds:
     ----------
     verdicts : set of str
         All that have been given.
+    is_complete : bool
+        Nothing hindered the search for recordings.
     """
 
-    def __init__(self, model_file: Path, monitor: "Monitor", history: "ResultsTable", folder: "Folder"):
+    def __init__(
+        self, model_file: Path, monitor: "Monitor", history: "ResultsTable", folder: "Folder", shown: "Warnings"
+    ):
         from mimii.monitoring.history import latest_shares
 
         self._model_file, self._monitor, self._history, self.folder = model_file, monitor, history, folder
         self.verdicts: set[str] = set()
-        self._shares = latest_shares(history)
+        self.is_complete = True
+        self._shown = shown
+        self._healthy = len(monitor.calibration.scores)
+        self._shares = latest_shares(history, monitor.threshold)
         self._has_drifted = False
 
     def judge_new(self) -> None:
@@ -90,18 +98,20 @@ class _Rounds:
         from mimii.monitoring.history import row_of
         from mimii.monitoring.judging import NORMAL, judge_all
 
+        warnings = self._shown.count
         new = self.folder.look()
+        self.is_complete &= self._shown.count == warnings
         if not new:
             return
         lines = Lines([item.path for item in new])
         for item, judgement in zip(new, judge_all(self._monitor, [item.path for item in new]), strict=True):
-            self._history.append([row_of(judgement, item.content, item.identity, self._model_file)])
+            self._history.append([row_of(judgement, item.content, item.identity, self._model_file, self._healthy)])
             lines(judgement)
             sys.stdout.flush()
             self.verdicts.add(judgement.verdict)
             if judgement.verdict == NORMAL:
                 self._shares.append(judgement.share)
-        warning = drift(self._shares)
+        warning = drift(self._shares, self._healthy)
         if warning and not self._has_drifted:
             log.warning("%s.", warning)
         self._has_drifted = bool(warning)
@@ -111,12 +121,12 @@ def _once(rounds: _Rounds) -> int:
     """One round, and another one for files that were just written."""
     import time
 
+    from mimii.commands.monitor.lines import exit_status
+
     rounds.judge_new()
     if rounds.folder.waiting:
         time.sleep(rounds.folder.settle)
         rounds.judge_new()
     if waiting := rounds.folder.waiting:
         log.warning("%d file(s) are not complete and wait for the next time, such as %s.", len(waiting), waiting[0])
-    if "can't be judged" in rounds.verdicts:
-        return 2
-    return 1 if "abnormal" in rounds.verdicts else 0
+    return exit_status(rounds.verdicts, is_complete=rounds.is_complete)
