@@ -155,7 +155,7 @@ def test_a_long_name_is_shortened_and_a_name_that_is_too_long_is_an_error(score,
     run = score("data", "x" * 300)
     assert run.status == 2
     lines = run.out.splitlines()
-    assert sum(line.startswith("...p3-pump3-0815.wav  normal") for line in lines) == 1
+    assert sum(line.startswith("...ump3-0815.wav  normal") for line in lines) == 1
     assert all(len(line) <= 80 for line in lines)
     assert "File name too long" in run.out or sys.platform == "win32"
 

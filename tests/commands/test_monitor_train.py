@@ -82,7 +82,7 @@ def test_what_stands_far_out_is_named(healthy, tmp_path):
     [
         (["nowhere", "--model_file", "m"], ["nowhere does not exist"]),
         (["."], ["required: --model_file"]),
-        ([".", "--model_file", "m"], ["0 recording(s) to learn from"]),
+        ([".", "--model_file", "m"], ["there is no audio file to learn from: wav,"]),
         ([".", "--model_file", "."], ["no file for a model"]),
         ([".", "--model_file", "today.wav"], ["no file for a model"]),
         ([".", "--model_file", "m", "--false_alarms", "0.5"], ["0.5 is not a share from 0.000001 to below 0.5"]),

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from support import SOURCE
 
 from mimii.commands.running import guarded
 
@@ -39,3 +42,23 @@ def test_a_signal_ends_a_command_with_one_line(number, status, word, capsys):
     assert guarded(command) == status
     assert swept == ["up"]
     assert capsys.readouterr().err.strip() == f"{word}. What is done is kept; give the same command again to go on."
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's device that is full")
+def test_a_full_disk_behind_the_output_is_one_line_and_no_verdict(tmp_path):
+    code = "import sys; from mimii.commands.running import guarded; sys.exit(guarded(lambda: print('x' * 99999) or 0))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=SOURCE, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_fault_of_the_program_does_not_end_with_the_status_that_says_abnormal(capsys):
+    def fault():
+        raise ZeroDivisionError
+
+    assert guarded(fault) == 2
+    assert "Traceback" in capsys.readouterr().err

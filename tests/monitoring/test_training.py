@@ -87,6 +87,8 @@ def test_what_is_called_abnormal_is_not_learnt_from_unless_it_is_given(tmp_path)
     assert sorted(Path(path).parent.name for path in left_out) == ["abnormal", "c"]
     assert set(left_out.values()) == {"in a folder that is called abnormal"}
     assert len(find([tmp_path / "abnormal" / "abnormal" / "1.wav"])[0]) == 1
+    found, left_out = find([tmp_path / "abnormal" / "normal", tmp_path / "abnormal" / "abnormal"])
+    assert (len(found), len(left_out)) == (1, 1)
 
 
 def test_recordings_that_can_t_be_used_are_left_out_by_name(own, folder, learnt):

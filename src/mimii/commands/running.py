@@ -7,7 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -55,6 +55,11 @@ def guarded(command: Callable[[], int], *, when_stopped: str = GOES_ON) -> int:
         return 141
     except UserError as error:
         print(f"{Path(sys.argv[0]).name}: error: {plain(str(error))}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk behind standard output, say
+        with suppress(OSError):
+            print(f"{Path(sys.argv[0]).name}: error: {plain(str(error))}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left there would be tried again at the end
         return 2
     except Exception:  # a fault of this program: it must not end with 1, which says "abnormal" of a recording
         traceback.print_exc()

@@ -54,7 +54,8 @@ class Finding:
             return "all frequencies"
         if self.high_hz < 1000:
             return f"{round(self.low_hz, -1):.0f}-{round(self.high_hz, -1):.0f} Hz"
-        return f"{self.low_hz / 1000:.1f}-{self.high_hz / 1000:.1f} kHz"
+        decimals = 1 if self.high_hz - self.low_hz >= 100 else 2  # else both edges might be the same number
+        return f"{self.low_hz / 1000:.{decimals}f}-{self.high_hz / 1000:.{decimals}f} kHz"
 
     @property
     def when(self) -> str:

@@ -1,5 +1,6 @@
 """The history of a machine: a CSV with a row for each recording that was judged."""
 
+import csv
 import hashlib
 import os
 from collections import deque
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEY = "recording_id"
+_LONGEST = 4096  # [bytes] of a first line that is looked at
 NUMBERS = ("score", "threshold", "relative", "share", "begin", "end", "healthy")
 COLUMNS = [
     *("path", "recorded", "judged", "verdict", "reason", *NUMBERS, "findings", "warnings", "model_file", KEY),
@@ -37,8 +39,31 @@ def recording_id(path: str, content: Content) -> str:
 
 
 def open_history(path: Path) -> ResultsTable:
-    """The history in a file, which need not be there; rows are appended to it whole, whoever is killed meanwhile."""
+    """The history in a file, which need not be there; rows are appended to it whole, whoever is killed meanwhile.
+
+    Raises
+    ------
+    UserError
+        There is something else.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is no file: name another --history")
+        first = _first_line(path)
+    except OSError as error:
+        raise UserError(f"{path} can't be read ({error.strerror}): name another --history") from error
+    if first and next(csv.reader([first])) != COLUMNS:
+        raise UserError(f"{path} is no history of a machine, or one of another version: name another --history")
     return ResultsTable(path, COLUMNS, key=KEY)
+
+
+def _first_line(path: Path) -> str:
+    """The first line of a file, without its end; empty where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.readline(_LONGEST).decode("utf-8-sig", errors="replace").strip()
+    except FileNotFoundError:
+        return ""
 
 
 def row_of(judgement: Judgement, content: Content, identity: str, model_file: Path, healthy: int) -> dict[str, object]:

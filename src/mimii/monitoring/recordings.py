@@ -114,15 +114,18 @@ def find(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[str], dict[str, 
     """
     found: dict[str, None] = {}
     left_out: dict[str, str] = {}
-    for given in map(Path, paths):
+    all_given = list(map(Path, paths))
+    for given in all_given:
         path = Path(os.path.abspath(on_disk(given)))  # noqa: PTH100 (a link's name may be what tells the time)
         if not path.exists():
             raise UserError(f"{given} does not exist")
         if not path.is_dir():
             found[str(path)] = None
             continue
+        # of several folders, as of a machine's normal/ and abnormal/, each one's own name counts as well
+        base = path.parent if len(all_given) > 1 else path
         for directory, names in audio_files(path):
-            is_abnormal = "abnormal" in (part.casefold() for part in directory.relative_to(path).parts)
+            is_abnormal = "abnormal" in (part.casefold() for part in directory.relative_to(base).parts)
             for name in names:
                 file = f"{directory}{os.sep}{name}"
                 if is_abnormal:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from joblib import cpu_count
 
+from mimii.data.folders import USABLE
 from mimii.errors import TaskError, UserError
 from mimii.evaluation.conformal import alarm_threshold
 from mimii.evaluation.efficiency import device_name
@@ -201,6 +202,8 @@ def _device(name: str) -> str:
 
 def _too_few(recordings: Recordings) -> str:
     count = len(recordings.heard)
+    if not count and not recordings.left_out:
+        return f"there is no audio file to learn from: {', '.join(suffix[1:] for suffix in USABLE)} are read"
     text = f"{count} recording(s) to learn from, and {FEWEST} are the fewest"
     if recordings.left_out:
         path, reason = next(iter(recordings.left_out.items()))

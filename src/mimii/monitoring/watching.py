@@ -92,6 +92,11 @@ class Folder:
         complete.sort(key=lambda path: (states[path].mtime, path))
         return self._unknown(complete, states)
 
+    def forget(self, recording: New) -> None:
+        """Give a recording again when it is there again: it went away before it was judged."""
+        self._done.pop(recording.path, None)
+        self._known.discard(recording.identity)
+
     def _unknown(self, paths: list[str], states: dict[str, _State]) -> list[New]:
         new = []
         for path, content in zip(paths, contents(paths), strict=True):

@@ -48,6 +48,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         from mimii.monitoring.page import write_page as write
     write(explanation, args.output)
-    Lines([explanation.judgement.path])(explanation.judgement)
+    Lines([explanation.judgement.path], len(monitor.calibration.scores))(explanation.judgement)
     print(f"    see {args.output}")
     return exit_status([explanation.judgement.verdict], is_complete=True)

@@ -1,6 +1,7 @@
 """``monitor.py export``: a model file as an ONNX file."""
 
 import argparse
+import textwrap
 from pathlib import Path
 
 from mimii.commands.options import Parser
@@ -41,9 +42,10 @@ def run(args: argparse.Namespace) -> int:
     if args.onnx.exists() and args.onnx.samefile(args.model_file):
         raise UserError(f"{args.onnx} is the model file: choose another name for the ONNX file")
     exported = export(monitor, args.onnx)
-    print(
+    tried = (
         f"Tried on {exported.recordings} of the healthy recordings and {exported.sounds} made sounds: its scores "
         f"differ from the model's by a share of {exported.difference:.1g} at most."
     )
+    print(textwrap.fill(tried, 80))
     print(f"Written: {args.onnx} ({exported.size / 1000:,.0f} kB)")
     return 0

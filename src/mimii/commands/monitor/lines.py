@@ -14,7 +14,7 @@ from mimii.monitoring.judging import ABNORMAL, NOT_JUDGED, Judgement
 from mimii.runtime.spelling import plain
 
 _WIDTH = 80
-_NAME = 20  # characters of a name at most, so that its line is no wider
+_NAME = 16  # characters of a name at most, so that its line is no wider
 _MOST_IN = 10_000  # healthy recordings of which one scores as high: no tail of a few hundred scores says more
 
 
@@ -78,15 +78,18 @@ class Lines:
     ----------
     paths : sequence of str
         The recordings; what their folders have in common is not printed.
+    healthy : int > 0
+        How many healthy recordings the threshold rests on.
     """
 
-    def __init__(self, paths: Sequence[str]) -> None:
+    def __init__(self, paths: Sequence[str], healthy: int) -> None:
+        self._healthy = healthy
         self._names = _short_names(paths)
         self._width = max((len(name) for name in self._names.values() if len(name) <= _NAME), default=0)
 
     def __call__(self, judgement: Judgement) -> None:
         """Print a judgement."""
-        print(f"{self._names[judgement.path]:<{self._width}}  {_verdict(judgement)}")
+        print(f"{self._names[judgement.path]:<{self._width}}  {_verdict(judgement, self._healthy)}")
         for line in _remarks(judgement):
             print(fill(plain(line), _WIDTH, initial_indent="    ", subsequent_indent="      ", break_long_words=False))
 
@@ -115,7 +118,7 @@ def _short(path: Path) -> str:
     return f"{folder if len(folder) <= room else f'{folder[: room - 3]}...'}{os.sep}{name}"
 
 
-def _verdict(judgement: Judgement) -> str:
+def _verdict(judgement: Judgement, healthy: int) -> str:
     """The verdict, and how sure it is."""
     if judgement.reason:
         return judgement.verdict
@@ -124,14 +127,15 @@ def _verdict(judgement: Judgement) -> str:
     # near the threshold, as many digits as tell on which side it is
     decimals = 2 if abs(size - 1) >= 0.005 else 6
     relative = f"{judgement.relative:.{decimals}f}" if size < 10 else f"{judgement.relative:,.0f}"
-    return f"{verdict:<8}  {relative} of threshold; {_share(judgement.share)} healthy as high"
+    return f"{verdict:<8}  {relative} of threshold; {_share(judgement.share, healthy)} healthy as high"
 
 
-def _share(share: float) -> str:
-    """A share of healthy recordings: ``40 % of``, ``1 in 400`` or ``1 in 10,000+``."""
+def _share(share: float, healthy: int) -> str:
+    """A share of healthy recordings: ``40 % of``, ``1 in 40``; ``about 1 in 400`` if it is estimated, not counted."""
     if share >= 0.1:
         return f"{100 * share:.0f} % of"
-    return f"1 in {1 / share:,.0f}" if share * _MOST_IN > 1 else f"1 in {_MOST_IN:,}+"
+    about = "about " if share * (healthy + 1) < 1 - 1e-9 else ""
+    return f"{about}1 in {1 / share:,.0f}" if share * _MOST_IN > 1 else f"1 in {_MOST_IN:,}+"
 
 
 def _remarks(judgement: Judgement) -> list[str]:

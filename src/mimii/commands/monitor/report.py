@@ -1,6 +1,7 @@
 """``monitor.py report``: a history in a picture and some sentences."""
 
 import argparse
+import textwrap
 from pathlib import Path
 
 from mimii.commands.options import Parser
@@ -31,5 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if history.empty:
         raise UserError(f"there are no recordings in {args.history} yet")
     draw(history, args.output)
-    print(*summary(history), f"The picture is {args.output}.", sep="\n")
+    for sentence in summary(history):
+        print(textwrap.fill(sentence, 80, break_long_words=False, break_on_hyphens=False))
+    print(f"The picture is {args.output}.")
     return 0

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
     monitor = Monitor.load(args.model_file)
     paths, is_complete = _asked(args.recordings)
-    writer = _json_line if args.json else _CsvRows() if args.csv else Lines(paths)
+    writer = _json_line if args.json else _CsvRows() if args.csv else Lines(paths, len(monitor.calibration.scores))
     counts = dict.fromkeys((NORMAL, ABNORMAL, NOT_JUDGED), 0)
     for judgement in judge_all(monitor, paths, args.jobs):
         counts[judgement.verdict] += 1

@@ -96,15 +96,18 @@ class _Rounds:
         from mimii.commands.monitor.lines import Lines
         from mimii.monitoring.drift import drift
         from mimii.monitoring.history import row_of
-        from mimii.monitoring.judging import NORMAL, judge_all
+        from mimii.monitoring.judging import NORMAL, NOT_JUDGED, judge_all
 
         warnings = self._shown.count
         new = self.folder.look()
         self.is_complete &= self._shown.count == warnings
         if not new:
             return
-        lines = Lines([item.path for item in new])
+        lines = Lines([item.path for item in new], self._healthy)
         for item, judgement in zip(new, judge_all(self._monitor, [item.path for item in new]), strict=True):
+            if judgement.verdict == NOT_JUDGED and not Path(item.path).exists():
+                self.folder.forget(item)
+                continue
             self._history.append([row_of(judgement, item.content, item.identity, self._model_file, self._healthy)])
             lines(judgement)
             sys.stdout.flush()
