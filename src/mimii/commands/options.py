@@ -245,6 +245,13 @@ def add_device_option(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_model_file(parser: Parser) -> None:
+    """The file of a monitor."""
+    parser.add_argument(
+        "--model_file", type=Path, required=True, default=argparse.SUPPRESS, help="what monitor.py train wrote"
+    )
+
+
 def add_output_options(parser: Parser, pickle_dir: str, model_dir: str, output_csv: str) -> None:
     """Where files go."""
     group = parser.add_argument_group("output")

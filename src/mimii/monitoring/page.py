@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from mimii.drawing import COLOUR_MAP
 from mimii.monitoring import telling
 from mimii.monitoring.explaining import Bands, Explanation
 from mimii.monitoring.hearing import Sound
 from mimii.monitoring.picture import frequency_ticks, lengthened
 from mimii.monitoring.playing import base64_text, embedded, gains
-from mimii.monitoring.style import COLOUR_MAP
 from mimii.storage.files import whole_file
 
 _COLUMNS = 2000  # of the picture of a spectrogram at most; it is shown in a quarter of that

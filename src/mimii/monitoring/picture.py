@@ -10,11 +10,11 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 
+from mimii.drawing import ABNORMAL, COLOUR_MAP, NORMAL, drawing
 from mimii.monitoring import telling
 from mimii.monitoring.explaining import Bands, Explanation
 from mimii.monitoring.finding import Finding
 from mimii.monitoring.hearing import Sound
-from mimii.monitoring.style import ABNORMAL, COLOUR_MAP, NORMAL, drawing
 from mimii.storage.files import whole_file
 
 _LINE = 140  # letters of the title that fit beside each other
@@ -24,7 +24,7 @@ _HALO = [withStroke(linewidth=3, foreground="black")]  # so that a line is seen 
 
 def write_picture(explanation: Explanation, path: Path) -> None:
     """Write the picture as a PNG, whole or not at all."""
-    with drawing():
+    with drawing(grid=False):
         figure = draw(explanation)
         with whole_file(path) as temporary:
             figure.savefig(temporary, format="png")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mimii import drawing
 from mimii.errors import UserError
 from mimii.monitoring.drift import COUNT, drift
 from mimii.monitoring.judging import ABNORMAL, NORMAL, NOT_JUDGED
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".png", ".svg", ".pdf")
-_COLOURS = {NORMAL: "#0072b2", ABNORMAL: "#d55e00"}  # of Okabe and Ito, which all can tell apart
+_COLOURS = {NORMAL: drawing.NORMAL, ABNORMAL: drawing.ABNORMAL}
 _FAR = 4  # thresholds; scores beyond are drawn on a logarithmic axis
 
 
@@ -72,30 +73,37 @@ def draw(history: "pd.DataFrame", path: Path) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.add_subplot()
-    history = history[history["recorded"].notna()]
-    judged = history[history["relative"].notna()]
-    for verdict, colour in _COLOURS.items():
-        part = judged[judged["verdict"] == verdict]
-        axes.plot(part["recorded"], part["relative"], ".", color=colour, label=f"{verdict} ({len(part):,})", alpha=0.7)
-    normal = judged[judged["verdict"] == NORMAL]
-    if len(normal) >= COUNT:
-        level = normal["relative"].rolling(COUNT).median()
-        axes.plot(normal["recorded"], level, color="black", linewidth=1.5, label=f"median of {COUNT} normal ones")
-    axes.axhline(1, color=_COLOURS[ABNORMAL], linestyle="--", linewidth=1, label="threshold")
-    axes.axhline(0, color="0.5", linestyle=":", linewidth=1, label="median of the healthy recordings")
-    if len(missing := history.loc[history["verdict"] == NOT_JUDGED, "recorded"]):
-        axes.plot(
-            missing, [0.02] * len(missing), "|", color="0.3", transform=axes.get_xaxis_transform(), label="not judged"
-        )
-    if len(judged) and judged["relative"].abs().max() > _FAR:
-        axes.set_yscale("symlog", linthresh=1)
-    locator = AutoDateLocator()
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set(xlabel="Recorded (UTC)", ylabel="Score [thresholds]")
-    axes.grid(color="0.92")
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=9)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=150)
+    with drawing.drawing():
+        figure = Figure(figsize=(9, 4), layout="constrained")
+        axes = figure.add_subplot()
+        history = history[history["recorded"].notna()]
+        judged = history[history["relative"].notna()]
+        for verdict, colour in _COLOURS.items():
+            part = judged[judged["verdict"] == verdict]
+            axes.plot(
+                part["recorded"], part["relative"], ".", color=colour, label=f"{verdict} ({len(part):,})", alpha=0.7
+            )
+        normal = judged[judged["verdict"] == NORMAL]
+        if len(normal) >= COUNT:
+            level = normal["relative"].rolling(COUNT).median()
+            axes.plot(normal["recorded"], level, color="black", linewidth=1.5, label=f"median of {COUNT} normal ones")
+        axes.axhline(1, color=_COLOURS[ABNORMAL], linestyle="--", linewidth=1, label="threshold")
+        axes.axhline(0, color="0.5", linestyle=":", linewidth=1, label="median of the healthy recordings")
+        if len(missing := history.loc[history["verdict"] == NOT_JUDGED, "recorded"]):
+            axes.plot(
+                missing,
+                [0.02] * len(missing),
+                "|",
+                color="0.3",
+                transform=axes.get_xaxis_transform(),
+                label="not judged",
+            )
+        if len(judged) and judged["relative"].abs().max() > _FAR:
+            axes.set_yscale("symlog", linthresh=1)
+        locator = AutoDateLocator()
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        axes.set(xlabel="Recorded (UTC)", ylabel="Score [thresholds]")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        with whole_file(path) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=150)

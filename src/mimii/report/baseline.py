@@ -37,7 +37,7 @@ def draw_loss(history: pd.DataFrame, name: str, directory: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    from mimii.report.figure import ABNORMAL, NORMAL, drawing
+    from mimii.drawing import ABNORMAL, NORMAL, drawing
 
     with drawing():
         figure = Figure(figsize=(5, 3.5), layout="constrained")

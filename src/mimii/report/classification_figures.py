@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from mimii.data.machines import ALL, MACHINE
-from mimii.report.figure import Figure, drawing, panels
+from mimii.drawing import drawing
+from mimii.report.figure import Figure, panels
 from mimii.report.loading import CLASSIFICATION_RANKING, Results
 from mimii.report.rows import by_task
 from mimii.report.snr import snr_title

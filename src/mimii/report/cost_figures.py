@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from mimii.report.figure import COLOURS, Figure, drawing, thousands
+from mimii.drawing import COLOURS, drawing
+from mimii.report.figure import Figure, thousands
 from mimii.report.loading import Results
 from mimii.report.rows import machines_only
 from mimii.report.texts import figure_title, name_of, synthetic_note

@@ -11,7 +11,8 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from mimii.data.machines import MACHINE, machine_name
-from mimii.report.figure import ABNORMAL, COLOURS, NORMAL, Figure, drawing, legend_below, panels
+from mimii.drawing import ABNORMAL, COLOURS, NORMAL, drawing
+from mimii.report.figure import Figure, legend_below, panels
 from mimii.report.loading import Results
 from mimii.report.rows import best_models, by_machine, machines_only
 from mimii.report.snr import at_snr, by_snr

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.image import AxesImage
 
+from mimii.drawing import ABNORMAL, NORMAL, drawing
 from mimii.features.logmel import mel_frequencies
-from mimii.report.figure import ABNORMAL, NORMAL, Figure, drawing, thousands
+from mimii.report.figure import Figure, thousands
 from mimii.report.listening import Hearing
 from mimii.report.texts import figure_title, synthetic_note
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from mimii.report.figure import Figure, drawing
+from mimii.drawing import drawing
+from mimii.report.figure import Figure
 from mimii.report.statistics import Comparison
 from mimii.report.table import Table, no_marks
 from mimii.report.texts import figure_title, friedman, name_of, p_value, synthetic_note

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mimii.commands.options import Parser
+from mimii.commands.options import Parser, add_model_file
 
 SUFFIXES = (".html", ".png")
 
@@ -15,9 +15,7 @@ def add_options(parser: Parser) -> None:
         "wrong. docs/monitoring.md says what is shown."
     )
     parser.add_argument("recording", metavar="RECORDING", help="a file")
-    parser.add_argument(
-        "--model_file", type=Path, required=True, default=argparse.SUPPRESS, help="what monitor.py train wrote"
-    )
+    add_model_file(parser)
     parser.add_argument(
         "--output",
         type=_output,

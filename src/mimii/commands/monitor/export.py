@@ -4,7 +4,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from mimii.commands.options import Parser
+from mimii.commands.options import Parser, add_model_file
 from mimii.errors import UserError
 
 
@@ -14,9 +14,7 @@ def add_options(parser: Parser) -> None:
         "The file takes samples and gives a score; its metadata has the threshold. It takes the packages of "
         "requirements-onnx.txt to write it, and nothing but onnxruntime to use it: see examples/score_with_onnx.py."
     )
-    parser.add_argument(
-        "--model_file", type=Path, required=True, default=argparse.SUPPRESS, help="what monitor.py train wrote"
-    )
+    add_model_file(parser)
     parser.add_argument(
         "--onnx",
         type=_onnx,

@@ -8,10 +8,9 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mimii.commands.options import Parser, positive_int
+from mimii.commands.options import Parser, add_model_file, positive_int
 from mimii.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,9 +32,7 @@ def add_options(parser: Parser) -> None:
         help="files, folders with all that is below them, or -: the paths in standard input, one in each line or, as "
         "find -print0 writes them, one before each null character",
     )
-    parser.add_argument(
-        "--model_file", type=Path, required=True, default=argparse.SUPPRESS, help="what monitor.py train wrote"
-    )
+    add_model_file(parser)
     formats = parser.add_mutually_exclusive_group()
     formats.add_argument("--json", action="store_true", help="write a JSON object for each recording, one in a line")
     formats.add_argument("--csv", action="store_true", help="write a table with a row for each recording")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mimii.commands.options import Parser, positive_float
+from mimii.commands.options import Parser, add_model_file, positive_float
 
 if TYPE_CHECKING:
     from mimii.commands.monitor.lines import Warnings
@@ -25,9 +25,7 @@ def add_options(parser: Parser) -> None:
         "are normal, 1 if one is abnormal, 2 if one can't be judged."
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where recordings are added, at any depth")
-    parser.add_argument(
-        "--model_file", type=Path, required=True, default=argparse.SUPPRESS, help="what monitor.py train wrote"
-    )
+    add_model_file(parser)
     parser.add_argument(
         "--history", type=Path, required=True, default=argparse.SUPPRESS, help="CSV that rows are appended to"
     )

@@ -1,4 +1,7 @@
-"""How figures look: colours that colour-blind people tell apart, and fonts for names in any script."""
+"""The style of all figures, and fonts for names in any script.
+
+Colours are Okabe and Ito's, which colour-blind people tell apart; line styles and markers say the same in grey.
+"""
 
 import logging
 import warnings
@@ -14,8 +17,10 @@ logging.getLogger("matplotlib").setLevel(logging.ERROR)  # that it looks for fon
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
-NORMAL, ABNORMAL = "#0072B2", "#D55E00"  # of Okabe and Ito
-COLOUR_MAP = "magma"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+NORMAL, ABNORMAL = COLOURS[0], COLOURS[1]
+COLOUR_MAP = "magma"  # of spectrograms
+
 
 # fonts with letters that matplotlib's own one does not have, for names of machines: of other scripts, and of emoji
 _FONTS = (
@@ -36,8 +41,16 @@ def _fallback_fonts() -> list[str]:
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
-    """Draw in this style: figures are made, and written, within this context."""
+def drawing(*, grid: bool = True, frame: bool = True) -> Iterator[None]:
+    """Draw in this style: figures are made, and written, within this context.
+
+    Parameters
+    ----------
+    grid : bool
+        Lines behind what is drawn.
+    frame : bool
+        Lines at the left and at the bottom.
+    """
     style: dict[RcKeyType, Any] = {
         "font.family": ["sans-serif", *_fallback_fonts()],
         "font.size": 9,
@@ -45,7 +58,13 @@ def drawing() -> Iterator[None]:
         "axes.titlesize": 9,
         "axes.spines.top": False,
         "axes.spines.right": False,
+        "axes.spines.left": frame,
+        "axes.spines.bottom": frame,
+        "axes.grid": grid,
+        "grid.color": "0.92",
+        "axes.axisbelow": True,
         "legend.frameon": False,
+        "pdf.fonttype": 42,  # text stays text
         "savefig.dpi": 160,
     }
     with mpl.rc_context(style), warnings.catch_warnings():
