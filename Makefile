@@ -9,11 +9,15 @@ BIN := .venv/bin
 # apart from real data: all of it can be removed with the target clean
 DEMO := --base_dir dataset/demo --result_dir results/demo --pickle_dir cache/demo/features --model_dir cache/demo/models
 
+NETWORKS := simple_ae deep_ae vae conv_ae lstm_ae attention_ae residual_ae denoising_ae ss_ae idnn
+OTHERS := isolation_forest one_class_svm knn mahalanobis gmm pca ldn id_embedding fusion
+
 .PHONY: demo test test-faults bench lint clean
 
 demo: .venv/run.stamp
 	$(BIN)/python src/make_demo_dataset.py --output_dir dataset/demo
-	$(BIN)/python src/exp_autoencoding.py $(DEMO) --model all --epochs 8 --scoring mse mahalanobis
+	$(BIN)/python src/exp_autoencoding.py $(DEMO) --model $(NETWORKS) --epochs 8 --scoring mse mahalanobis
+	$(BIN)/python src/exp_autoencoding.py $(DEMO) --model $(OTHERS)
 	$(BIN)/python src/exp_classification.py $(DEMO) --model all --classification_type machine_type --epochs 3
 	$(BIN)/python src/exp_classification.py $(DEMO) --model all --classification_type machine_id --epochs 2
 	$(BIN)/python src/make_report.py --result_dir results/demo --model_dir cache/demo/models

@@ -19,7 +19,7 @@ from mimii.settings import FeatureSettings, MonitorSettings, TrainingSettings
 
 HEALTHY, MANY = 50, 1000
 # s for one recording, and the least share of the rate at which one process extracts log-mel frames
-BOUNDS = {"fusion": (1.0, 0.25), "idnn": (3.0, 0.1)}
+BOUNDS = {"fusion": (1.0, 0.25), "fusion with others": (1.0, 0.1), "idnn": (3.0, 0.1)}
 
 
 def measure(repeats: int) -> list[Figure]:
@@ -28,11 +28,14 @@ def measure(repeats: int) -> list[Figure]:
 
     figures = []
     with tempfile.TemporaryDirectory() as directory:
-        paths = write_recordings(Path(directory), HEALTHY)
+        paths, others = write_recordings(Path(directory), HEALTHY), Path(directory) / "others"
+        others.mkdir()
+        for path in write_recordings(others, 2 * HEALTHY)[:HEALTHY]:
+            path.unlink()  # it is the same as one of the machine
         for model, (most, least_share) in BOUNDS.items():
-            settings = MonitorSettings(model=model, training=TrainingSettings(epochs=1), false_alarms=0.1)
+            settings = MonitorSettings(model=model.split()[0], training=TrainingSettings(epochs=1), false_alarms=0.1)
             file = Path(directory) / f"{model}.model"
-            train_monitor(paths, settings).monitor.save(file)
+            train_monitor(paths, settings, [others] if "others" in model else []).monitor.save(file)
             alone = statistics.median(_score(file, paths[:1]) for _ in range(repeats))
             many = [*paths] * (MANY // HEALTHY)
             rate = MANY / statistics.median(_score(file, many) for _ in range(max(1, repeats // 2)))

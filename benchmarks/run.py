@@ -12,7 +12,17 @@ from pathlib import Path
 import common
 from common import Figure, seconds
 
-BENCHMARKS = ("startup", "memory", "training", "extraction", "sweep", "whole_snr", "clip_level", "monitoring")
+BENCHMARKS = (
+    "startup",
+    "memory",
+    "training",
+    "extraction",
+    "sweep",
+    "whole_snr",
+    "clip_level",
+    "samples",
+    "monitoring",
+)
 
 
 def main() -> int:

@@ -58,7 +58,16 @@ def write_healthy(folder, count=HEALTHY, seed=0):
     return folder
 
 
-def trained(paths, model):
+def write_others(folder, count=5, seconds=0.5, pitches=(150.0, 420.0)):
+    """Write recordings of other machines, of another pitch each; gives a folder for each machine."""
+    rng = np.random.default_rng(1)
+    for pitch in pitches:
+        for number in range(count):
+            write(folder / f"{pitch:.0f} Hz" / f"{number}.wav", sound(rng, seconds=seconds, pitch=pitch))
+    return [folder / f"{pitch:.0f} Hz" for pitch in pitches]
+
+
+def trained(paths, model, others=()):
     """A monitor that has learnt from recordings, quickly."""
     settings = MonitorSettings(model=model, training=TrainingSettings(epochs=2, batch_size=64), device="cpu", jobs=1)
-    return train_monitor(paths, settings).monitor
+    return train_monitor(paths, settings, others).monitor

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from support import SOURCE, recording_path
@@ -55,6 +56,31 @@ def test_the_score_of_an_array_is_that_of_its_file(data, tmp_path):
     assert np.array_equal(from_file.values, from_array.values)
     assert len(from_file.times) == len(from_file.values) == len(from_file.frames) - 4
     assert np.isclose(from_file.values.mean(), from_file.score)
+
+
+def test_a_detector_that_knows_machines_apart_learns_from_all_of_a_type_and_must_be_told_the_machine(data, tmp_path):
+    settings = mimii.DetectionSettings(
+        data=mimii.DataSettings(base_dir=data, machine_type=("fan",)),
+        training=mimii.TrainingSettings(epochs=2),
+        scoring=mimii.ScoringSettings(backend=("knn",), clip=mimii.ClipSettings(ensemble=1)),
+        run=mimii.RunSettings(
+            **{name: tmp_path / name for name in ("result_dir", "pickle_dir", "model_dir")},
+            **{"models": ("id_embedding",), "jobs": 1},
+        ),
+    )
+    result = mimii.run(settings)
+    assert list(result.rows["machine_id"]) == ["id_00", "id_02"]
+    [file] = set(result.model_files.values())
+    model = mimii.load_model(file)
+    for row in result.rows.itertuples():
+        [kept] = settings.run.result_dir.glob(f"scores/*{row.run_id}.csv")
+        for path, expected in pd.read_csv(kept)[["path", "score"]].itertuples(index=False):
+            score = model.score(path, scoring="knn", machine=(row.snr, row.machine_type, row.machine_id))
+            assert score.score == pytest.approx(expected, rel=1e-6, abs=1e-12)
+            assert score.threshold == row.threshold
+    for machine in (None, ("6dB", "pump", "id_00")):
+        with pytest.raises(mimii.UserError, match="6dB fan id_00, 6dB fan id_02"):
+            model.score(path, scoring="knn", machine=machine)
 
 
 def test_everything_that_is_public_is_there():

@@ -23,13 +23,15 @@ import torch
 from support import REAL_DATA, SAMPLE_RATE, sound
 
 import mimii
+from mimii.data.machines import MACHINE
 from mimii.data.recordings import find_recordings
+from mimii.features.origins import Origins
 from mimii.features.store import FeatureStore
-from mimii.features.windows import Features
+from mimii.features.windows import Features, Samples
 from mimii.models import create_model
 from mimii.models.files import load_model
 from mimii.models.trained import TrainedDetector
-from mimii.settings import FeatureSettings, TrainingSettings
+from mimii.settings import ClipSettings, FeatureSettings, TrainingSettings
 from mimii.storage import files
 from mimii.storage.results import ResultsTable
 from mimii.training.hooks import Training
@@ -122,10 +124,13 @@ def fuzz_model(name, directory, rng, count, sealed=True):
     """A trained model."""
     path = directory / "a.model"
     frames = np.random.default_rng(0).normal(size=(60, 64)).astype(np.float32)
-    recordings = pd.DataFrame([("6dB", "fan", "id_00")], columns=["snr", "machine_type", "machine_id"])
-    features = Features(frames, np.array([0, 60]), recordings, {}, 16000)
-    windows = features.windows(5, np.array([True]))
-    model, training = create_model(name), Training(TrainingSettings(epochs=1), seed=0)
+    samples = np.random.default_rng(0).integers(-9000, 9000, size=4 * 20_000).astype(np.int16)
+    machines = pd.DataFrame([("6dB", "fan", f"id_0{number}") for number in (0, 0, 2, 2)], columns=MACHINE)
+    recordings = machines.assign(domain="", attributes="")
+    features = Features(frames, 15 * np.arange(5), recordings, {}, 16000, Samples(samples, 20_000 * np.arange(5)))
+    windows = features.windows(5, np.full(4, True), origins=Origins.of(recordings))
+    model = create_model(name, clip=ClipSettings(ensemble=1))
+    training = Training(TrainingSettings(epochs=1, batch_size=8), seed=0)
     model.fit(windows, None, training)
     trained = TrainedDetector.calibrated(model, FeatureSettings(), features, windows, None, training)
     trained.facts = {"train_loss": [1.0]}
@@ -133,7 +138,7 @@ def fuzz_model(name, directory, rng, count, sealed=True):
 
     def load(path):
         trained = load_model(path)
-        scores = trained.model.score_windows(windows) if sealed else None
+        scores = list(trained.model.score_every_way(windows).values()) if sealed else None
         return pickle.dumps((trained.facts, trained.features, list(trained.calibrations), scores))
 
     return fuzz_cache(path, load, rng, count, sealed)
@@ -168,9 +173,19 @@ KINDS = {
     "pickle": fuzz_pickle,
     "network": partial(fuzz_model, "simple_ae"),
     "classical": partial(fuzz_model, "one_class_svm"),
+    "embedding": partial(fuzz_model, "id_embedding"),
+    "samples": partial(fuzz_model, "two_branch"),
+    "fusion": partial(fuzz_model, "fusion"),
     "table": fuzz_table,
 }
-RESEALED = ["pickle", "network", "classical"]  # with a seal that fits, as somebody could make it
+RESEALED = [
+    "pickle",
+    "network",
+    "classical",
+    "embedding",
+    "samples",
+    "fusion",
+]  # with a seal that fits, as somebody could make it
 
 
 def in_a_process_of_its_own(kind, sealed, count, directory):

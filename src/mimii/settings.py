@@ -10,6 +10,11 @@ SCORE_POOLINGS = ("mean", "max", "top10")
 
 POOLINGS = ("mean", "median", "max", "twfr")
 DISTANCES = ("euclidean", "cosine")
+BACKENDS = ("ldn", "knn", "kmeans", "mahalanobis")  # how a recording's embedding is compared with normal ones
+CLASSES = ("machine", "attributes")
+MOST_NETWORKS = 100  # of an ensemble
+FUSED = ("ldn", "mahalanobis", "id_embedding")
+FUSED_AT_BEST = (*FUSED, "idnn", "two_branch")  # with a GPU, or time
 
 DETECTION_SCOPES = ("machine", "type", "all")
 CLASSIFICATION_TYPES = ("machine_type", "machine_id")
@@ -72,10 +77,10 @@ class TrainingSettings:
     ----------
     frames : int > 0
         Frames in a window, the input of a model.
-    epochs : int > 0
-        Passes over the training windows.
-    batch_size : int > 0
-        Windows in a training step.
+    epochs : int > 0, or None
+        Passes over the training windows; None stands for each model's own number.
+    batch_size : int > 0, or None
+        Windows in a training step; None stands for each model's own number.
     learning_rate : float > 0
         Step size of Adam.
     val_split : float in [0, 1)
@@ -87,8 +92,8 @@ class TrainingSettings:
     """
 
     frames: int = 5
-    epochs: int = 50
-    batch_size: int = 256
+    epochs: int | None = None
+    batch_size: int | None = None
     learning_rate: float = 1e-3
     val_split: float = 0.1
     seed: int = 42
@@ -97,7 +102,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSettings:
-    """How a clip-level detector represents and compares recordings.
+    """How a detector that judges a recording as a whole represents, learns and compares recordings.
 
     Attributes
     ----------
@@ -108,11 +113,20 @@ class ClipSettings:
         1 makes ``twfr`` the mean, 0 the maximum.
     distance : str
         ``euclidean`` or ``cosine``: between vectors, where a detector looks at the nearest ones.
+    classes : str
+        One of ``CLASSES``: what an embedding learns to tell apart.
+    ensemble : int > 0, or None
+        Networks of an embedding, whose scores are summed; None stands for each detector's own number.
+    fuse : tuple of str
+        The detectors whose z-scores ``fusion`` is the mean of.
     """
 
     pooling: str = "mean"
     twfr_r: float = 0.99
     distance: str = "euclidean"
+    classes: str = "machine"
+    ensemble: int | None = None
+    fuse: tuple[str, ...] = FUSED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +139,15 @@ class ScoringSettings:
         One or several of ``SCORINGS``, for detectors that reconstruct windows.
     score_pooling : str
         One of ``SCORE_POOLINGS``: how the scores of windows become that of their recording.
+    backend : tuple of str
+        One or several of ``BACKENDS``, for detectors with an embedding.
     clip : ClipSettings
-        Of clip-level detectors.
+        Of detectors that judge a recording as a whole.
     """
 
     scoring: tuple[str, ...] = ("mse",)
     score_pooling: str = "mean"
+    backend: tuple[str, ...] = BACKENDS[:1]
     clip: ClipSettings = field(default_factory=ClipSettings)
 
 
@@ -142,8 +159,9 @@ class RunSettings:
     ----------
     models : tuple of str
         Names of the registry.
-    scope : str
-        Which machines share a model: ``machine``, none; ``type``, those of one SNR and machine type; ``all``.
+    scope : str, or None
+        Which machines share a model: ``machine``, none; ``type``, those of one SNR and machine type; ``all``. None
+        stands for each model's own: ``machine``, but for those that learn to tell machines apart.
     seeds : tuple of int
         The experiment is done with each of them; they replace the seed of the training settings. Empty stands for
         that seed alone.
@@ -164,7 +182,7 @@ class RunSettings:
     """
 
     models: tuple[str, ...]
-    scope: str
+    scope: str | None = None
     seeds: tuple[int, ...] = ()
     retrain: bool = False
     device: str = "auto"

@@ -322,9 +322,9 @@ def test_a_machine_of_one_recording_for_training_fails_the_models_that_need_two(
     models = [name for name in DETECTORS if not DETECTORS[name].is_network]
     run = run_here(tmp_path / "work", "--base_dir", own_data / "6dB" / "fan" / "id_00", "--jobs", 1, "--model", *models)
     assert run.status == 1
-    assert sorted(run.rows["model"]) == sorted(set(models) - {"gmm", "fusion"})
-    for name in ("gmm", "fusion"):
-        assert run.lines(f"{name} needs 2 recordings to learn from, and has 1")
+    assert sorted(run.rows["model"]) == sorted(set(models) - {"gmm", "id_embedding"})
+    assert run.lines("gmm needs 2 recordings to learn from, and has 1")
+    assert run.lines("Not used: id_embedding", "no other to compare with: 6dB fan id_00")
 
 
 def test_the_threshold_follows_from_recordings_for_training_and_decides(data, tmp_path):
@@ -350,7 +350,8 @@ def test_of_all_models_those_that_can_not_take_the_windows_are_named_and_left_ou
     options = ["--base_dir", data, "--machine_type", "pump", "--epochs", 1, "--jobs", 1]
     run = run_here(tmp_path / "work", *options, "--model", "all", "--frames", 4, "--n_mels", 7)
     assert run.status == 0
-    assert sorted(run.rows["model"]) == sorted(set(DETECTORS) - {"conv_ae", "idnn"})
+    alone = [name for name, entry in DETECTORS.items() if not entry.has_embedding]
+    assert sorted(run.rows["model"]) == sorted(set(alone) - {"conv_ae", "idnn"})
     assert run.lines("conv_ae needs --n_mels 8")
     assert run.lines("idnn needs --frames 3, 5, 7")
 
@@ -358,12 +359,13 @@ def test_of_all_models_those_that_can_not_take_the_windows_are_named_and_left_ou
 # --- models, selections, scopes
 
 
-def test_all_models_run(data, tmp_path):
+def test_all_models_run_that_need_no_other_machine(data, tmp_path):
     run = run_here(
         tmp_path / "work", "--base_dir", data / "6dB" / "fan" / "id_00", "--model", "all", "--epochs", 1, "--jobs", 1
     )
     assert run.status == 0
-    assert sorted(run.rows["model"]) == sorted(DETECTORS)
+    assert sorted(run.rows["model"]) == sorted(name for name, entry in DETECTORS.items() if not entry.has_embedding)
+    assert len(run.lines("Not used: id_embedding learns to tell machines apart")) == 1
     assert set(run.rows[WHAT[1:4]].itertuples(index=False, name=None)) == {("6dB", "fan", "id_00")}
     assert (run.rows[["training_time_sec", "num_parameters", "inference_time_ms", "model_size_mb"]] > 0).all(axis=None)
     classical = run.rows["model"].isin([name for name in DETECTORS if not DETECTORS[name].is_network])
@@ -494,7 +496,7 @@ def test_results_and_caches_go_where_the_options_say(data, tmp_path):
 
 
 def test_a_missing_base_dir_is_one_line_and_status_2(tmp_path):
-    run = run_process(tmp_path, "--base_dir", "nowhere", "--model", "all")
+    run = run_process(tmp_path, "--base_dir", "nowhere", "--model", *MODELS)
     assert_refused(run, "nowhere", "--base_dir")
 
 

@@ -1,5 +1,6 @@
 """The command that makes the demo data set."""
 
+import shutil
 import subprocess
 import sys
 
@@ -41,6 +42,20 @@ def test_layout_is_that_of_mimii(valves):
     }
     assert set(contents(valves)) == expected
     assert not [path for path in valves.rglob("*") if path.name.endswith(".tmp")]
+
+
+def test_machines_of_a_type_may_be_one_to_four(tmp_path):
+    assert run(tmp_path / "four", "--ids", "4") == 0
+    found = {path.parent.parent.name for path in (tmp_path / "four").rglob("*.wav")}
+    assert found == {"id_00", "id_02", "id_04", "id_06"}
+    assert len({path.read_bytes() for path in (tmp_path / "four").rglob("*.wav")}) == 8  # each sounds of its own
+
+
+def test_a_data_set_whose_readme_names_no_number_of_machines_has_two_of_a_type(valves, tmp_path):
+    shutil.copytree(valves, tmp_path / "valves")
+    readme = tmp_path / "valves/README.txt"
+    readme.write_text(readme.read_text().replace('"ids": 2, ', ""))
+    assert run(tmp_path / "valves", "--snr", "6dB", "min6dB") == 0
 
 
 def test_files_are_16_khz_10_s_pcm16_and_do_not_clip(valves):
@@ -86,8 +101,8 @@ def test_snr_changes_the_noise_and_not_the_machine(valves):
 
 def test_command_offers_the_machines_that_can_be_synthesised():
     assert {machine_type for machine_type, _ in synthesis.MACHINES} == set(MACHINE_TYPES)
-    assert {machine_id for _, machine_id in synthesis.MACHINES} == {"id_00", "id_02"}
-    assert len(synthesis.MACHINES) == 8
+    assert {machine_id for _, machine_id in synthesis.MACHINES} == {"id_00", "id_02", "id_04", "id_06"}
+    assert len(synthesis.MACHINES) == 16
 
 
 def test_second_call_says_that_all_is_there(valves, capsys):

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from monitor_support import write_healthy
+from monitor_support import write_healthy, write_others
 from support import SAMPLE_RATE, SOURCE, assert_refused, run_here, sound
 
 import mimii
@@ -53,6 +53,29 @@ def test_it_says_what_it_learnt_and_what_can_be_relied_on(healthy, tmp_path):
     assert mimii.load_model(tmp_path / "models" / "pump.model").score(recording).threshold == monitor.threshold
 
 
+def test_a_fusion_names_its_members_and_what_others_would_add(healthy, tmp_path):
+    paths = sorted(healthy.rglob("*.wav"))[:8]
+    quick = ("--model", "fusion", "--ensemble", 1, "--epochs", 2, "--n_mels", 16, "--jobs", 1, "--model_file", "m")
+    run = train(tmp_path, *paths, *quick)
+    assert run.status == 0, run.output
+    text = " ".join(run.out.split())
+    assert "fusion of ldn and mahalanobis has learnt from 8 recordings: 4.0 s each, 32 s together, 16000 Hz;" in text
+    assert "16000 Hz; --others would add id_embedding." in text
+    assert "warning" not in run.err
+    others = write_others(tmp_path / "others")
+    run = train(tmp_path, *paths, *quick, "--others", *others)
+    assert run.status == 0, run.output
+    text = " ".join(run.out.split())
+    assert "fusion of ldn, mahalanobis and id_embedding has learnt from 8 recordings" in text
+    assert "16000 Hz, and from 10 of 2 other machine(s)." in text
+    explained = run_here(tmp_path, "explain", others[0] / "0.wav", "--model_file", "m", "--output", "a.html",
+                         script=SCRIPT)  # fmt: skip
+    assert explained.status == 1, explained.output
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "fusion of ldn, mahalanobis and id_embedding" in page
+    assert "and 10 of other machines" in page
+
+
 def test_it_names_what_it_left_out_and_warns_of_few(healthy, tmp_path):
     paths = sorted(healthy.rglob("*.wav"))[:8]
     (tmp_path / "a\nb.wav").write_bytes(b"RIFF")
@@ -90,6 +113,10 @@ def test_what_stands_far_out_is_named(healthy, tmp_path):
         ([".", "--model_file", "m", "--modle", "fusion"], ["--model"]),
         ([".", "--model_file", "m", "--n_mels", "600"], ["--n_mels 600"]),
         ([".", "--model_file", "m", "--model", "idnn", "--frames", "4"], ["idnn needs frames 3"]),
+        ([".", "--model_file", "m", "--model", "id_embedding"], ["id_embedding learns to tell machines", "--others"]),
+        ([".", "--model_file", "m", "--model", "ldn", "--others", "."], ["ldn can't learn from --others"]),
+        ([".", "--model_file", "m", "--others", "nowhere"], ["nowhere does not exist"]),
+        ([".", "--model_file", "m", "--model", "fusion", "--fuse", "ldn"], ["--fuse: a fusion needs two"]),
     ],
 )
 def test_wrong_input_gets_one_line(tmp_path, options, words):

@@ -159,7 +159,7 @@ def test_drift_is_told_once(work):
         (work / "in" / name).unlink()
     rng = np.random.default_rng(10)
     for number in range(44):
-        drifted = healthy_sound(rng) + np.float32(0.0018) * np.sin(np.arange(64_000) * 1.2).astype("f4")
+        drifted = healthy_sound(rng) + np.float32(0.0023) * np.sin(np.arange(64_000) * 1.2).astype("f4")
         path = write(work / "in" / f"{number:02d}.wav", drifted)
         os.utime(path, (1e9 + 10 + number,) * 2)
     run = watch(work, "--once")

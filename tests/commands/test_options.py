@@ -6,21 +6,23 @@ from pathlib import Path
 import pytest
 from support import SCRIPT, script_environment
 
-from mimii.commands import detection, make_demo_dataset, make_report
+from mimii.commands import detection, make_demo_dataset, make_report, options
 from mimii.commands.running import guarded
 from mimii.errors import UserError
 from mimii.models import DETECTORS
+from mimii.settings import FUSED_AT_BEST
 
+ON_SAMPLES = ["two_branch", "multi_resolution"]
 OPTIONS_OF_THE_ISSUE = {
     # the seeds' options with their defaults
-    "models": list(DETECTORS),
+    "models": [name for name in DETECTORS if name not in ON_SAMPLES],  # on a CPU
     "n_mels": 64,
     "frames": 5,
     "n_fft": 1024,
     "hop_length": 512,
     "power": 2.0,
-    "epochs": 50,
-    "batch_size": 256,
+    "epochs": None,  # each model's own
+    "batch_size": None,
     "learning_rate": 0.001,
     "val_split": 0.1,
     "retrain": False,
@@ -33,13 +35,17 @@ OPTIONS_OF_THE_ISSUE = {
     "model_dir": Path("cache/research_models"),
     "result_dir": Path("results"),
     "output_csv": None,
-    "scope": "machine",
+    "scope": None,  # each model's own
     "channel": 0,
     "scoring": ["mse"],
     "score_pooling": "mean",
     "pooling": "mean",
     "twfr_r": 0.99,
     "distance": "euclidean",
+    "backend": ["ldn"],
+    "classes": "machine",
+    "ensemble": None,
+    "fuse": ["ldn", "mahalanobis", "id_embedding"],
     "tf32": False,
     "device": "auto",
     "jobs": None,
@@ -47,14 +53,19 @@ OPTIONS_OF_THE_ISSUE = {
 HEAVY = ["torch", "librosa", "sklearn", "numpy", "pandas", "scipy", "soundfile", "joblib", "skops"]
 
 
-def parse(*options):
-    return detection.parse_args(["--base_dir", "data", *map(str, options)])
+@pytest.fixture(autouse=True)
+def on_a_cpu(monkeypatch):
+    monkeypatch.setattr(options, "choose_device", lambda name: "cpu" if name == "auto" else name)
 
 
-def refusal(capsys, *options):
+def parse(*words):
+    return detection.parse_args(["--base_dir", "data", *map(str, words)])
+
+
+def refusal(capsys, *words):
     """The line that wrong options are answered with."""
     with pytest.raises(SystemExit) as caught:
-        detection.parse_args(list(options))
+        detection.parse_args(list(words))
     output = capsys.readouterr()
     assert caught.value.code == 2
     assert output.out == ""
@@ -86,7 +97,19 @@ def test_several_values_select_several():
 
 def test_a_model_named_twice_is_run_once_and_all_means_all():
     assert parse("--model", "vae", "vae").models == ["vae"]
-    assert parse("--model", "vae", "all").models == list(DETECTORS)
+    assert parse("--model", "vae", "all", "--device", "cuda").models == list(DETECTORS)
+
+
+def test_all_models_on_a_cpu_are_those_that_are_not_made_for_a_gpu():
+    args = parse("--model", "all", "--device", "cpu")
+    assert args.models == [name for name in DETECTORS if name not in ON_SAMPLES]
+    [reason] = args.unfit
+    assert reason.startswith("two_branch and multi_resolution")
+    assert "CPU" in reason
+    assert parse("--model", "all", "--device", "cuda").unfit == []
+    # who names them gets them, beside the others, too
+    assert parse("--model", *ON_SAMPLES, "--device", "cpu").models == ON_SAMPLES
+    assert parse("--fuse", "best", "--device", "cpu").models[-1] == "fusion"
 
 
 def test_every_option_reaches_the_settings():
@@ -109,6 +132,10 @@ def test_every_option_reaches_the_settings():
         ("clip", "pooling"): "twfr",
         ("clip", "twfr_r"): 0.5,
         ("clip", "distance"): "cosine",
+        ("clip", "classes"): "attributes",
+        ("clip", "ensemble"): 4,
+        ("clip", "fuse"): ("pca", "vae"),
+        ("scoring", "backend"): ("kmeans", "knn"),
         ("run", "scope"): "type",
         ("run", "seeds"): (3, 4),
         ("run", "retrain"): True,
@@ -120,7 +147,7 @@ def test_every_option_reaches_the_settings():
         ("run", "model_dir"): Path("m"),
         ("run", "output_csv"): Path("a.csv"),
     }
-    words = ["--model", "vae", "knn", "--backend", "dask"]
+    words = ["--model", "vae", "knn"]
     for (_, name), value in given.items():
         if value is True:
             words.append(f"--{name}")
@@ -169,6 +196,11 @@ def test_every_option_reaches_the_settings():
         ("--twfr_r", "-0.1"),
         ("--twfr_r", "nan"),
         ("--distance", "manhattan"),
+        ("--backend", "lda"),
+        ("--classes", "colours"),
+        ("--ensemble", "0"),
+        ("--ensemble", "1.5"),
+        ("--fuse", "fusion"),
         ("--device", "tpu"),
         ("--model", "super_ae"),
     ],
@@ -201,8 +233,56 @@ def test_windows_without_a_middle_frame_are_refused_for_the_model_that_needs_one
     line = refusal(capsys, "--base_dir", "data", "--model", "simple_ae", "idnn", "--frames", "4")
     assert "--model idnn needs --frames 3, 5, 7 or another odd number, not 4" in line
     assert parse("--model", "idnn", "--frames", 3).models == ["idnn"]
-    assert parse("--model", "all", "--frames", 4).models == [name for name in DETECTORS if name != "idnn"]
-    assert parse("--frames", 5).unfit == []
+    all_of_them = parse("--model", "all", "--frames", 4, "--device", "cuda")
+    assert all_of_them.models == [name for name in DETECTORS if name != "idnn"]
+    assert parse("--frames", 5, "--device", "cuda").unfit == []
+
+
+def test_a_fusion_needs_what_its_members_need(capsys):
+    line = refusal(capsys, "--base_dir", "data", "--model", "fusion", "--fuse", "knn", "idnn", "--frames", "4")
+    assert "--model fusion needs --frames 3, 5, 7 or another odd number, not 4" in line
+    assert parse("--model", "fusion", "--frames", 4).models == ["fusion"]
+
+
+@pytest.mark.parametrize(
+    ("words", "fused"),
+    [
+        (["best"], FUSED_AT_BEST),
+        (["best", "knn"], (*FUSED_AT_BEST, "knn")),
+        (["knn", "pca"], ("knn", "pca")),
+    ],
+    ids=str,
+)
+def test_what_is_fused(words, fused):
+    assert detection.settings(parse("--fuse", *words)).scoring.clip.fuse == fused
+
+
+@pytest.mark.parametrize("words", [["knn"], ["knn", "knn"]], ids=str)
+def test_a_fusion_of_one_detector_is_refused_at_once(words):
+    with pytest.raises(UserError, match="--fuse: a fusion needs two detectors or more, and each one once"):
+        parse("--fuse", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "backends", "scheduler"),
+    [
+        (["knn", "ldn", "knn"], ("knn", "ldn"), None),
+        (["loky"], ("ldn",), None),  # as scripts have it that are older than back-ends of embeddings
+        (["loky", "knn"], ("knn",), None),
+        (["dask", "--scheduler", "tcp://host:1"], ("ldn",), "tcp://host:1"),
+        (["kmeans", "--scheduler", "tcp://host:1"], ("kmeans",), "tcp://host:1"),
+        (["kmeans", "dask", "--scheduler", "tcp://host:1"], ("kmeans",), "tcp://host:1"),
+    ],
+    ids=str,
+)
+def test_backends_are_of_embeddings_or_of_workers(words, backends, scheduler):
+    settings = detection.settings(parse("--backend", *words))
+    assert (settings.scoring.backend, settings.run.scheduler) == (backends, scheduler)
+
+
+@pytest.mark.parametrize("words", [["dask"], ["dask", "knn"], ["loky", "--scheduler", "tcp://host:1"]], ids=str)
+def test_a_cluster_without_its_address_is_refused(words, capsys):
+    assert "--backend dask and --scheduler go together" in refusal(capsys, "--base_dir", "data", "--backend", *words)
 
 
 def test_what_a_user_can_mend_is_one_line_and_status_2(capsys, monkeypatch):
@@ -273,9 +353,15 @@ def test_help_shows_every_option_in_a_group_with_its_default(help_run):
             "jobs": "the cores",
             "output_csv": "research_results.csv",
             "learning_rate": "0.001",
+            "scope": "machine; for detectors that tell machines apart, type or, of two_branch and .*, all",
+            "epochs": "50, id_embedding 40, two_branch 16, multi_resolution 16",
+            "batch_size": "256, id_embedding 64, two_branch 64, multi_resolution 64",
+            "backend": "ldn",
+            "ensemble": "id_embedding 3, two_branch 1, multi_resolution 1",
+            "fuse": "ldn mahalanobis id_embedding",
         }
         if default not in (None, False) or name in shown:
-            assert re.search(rf"default: .*{re.escape(str(shown.get(name, default)))}", entries[name]), name
+            assert re.search(rf"default: .*{shown.get(name, re.escape(str(default)))}", entries[name]), name
     headings = re.findall(r"^(\w[\w ]*):$", help_run.stdout, re.MULTILINE)
     assert len(headings) >= 5
     for name in DETECTORS:
@@ -305,6 +391,10 @@ def test_a_directory_may_begin_with_a_minus_and_a_digit():
         (["--base_dir", "data", "--scoring", "mahalonobis"], "mahalanobis"),
         (["--base_dir", "data", "--device", "CPU"], "cpu"),
         (["--base_dir", "data", "--scope", "typ"], "type"),
+        (["--base_dir", "data", "--fuse", "ldn", "id_embeding"], "id_embedding"),
+        (["--base_dir", "data", "--fuse", "bset"], "best"),
+        (["--base_dir", "data", "--backend", "kmean"], "kmeans"),
+        (["--base_dir", "data", "--classes", "attribute"], "attributes"),
     ],
 )
 def test_the_right_word_is_suggested_for_a_misspelt_one(words, meant, capsys):

@@ -90,6 +90,7 @@ def test_what_a_layout_writes_it_reads_and_no_other_does(
         f"{path.parent.name}/{path.name}" if has_split else path.name,
         split if has_split else "",
         domain if layout == "dcase2021" else "",
+        attributes if layout == "dcase2021" else "",
     )
     for name, other in LAYOUTS.items():
         assert other.read(path.parent, PurePosixPath(path.name)) == (facts if name == layout else None)
@@ -111,6 +112,37 @@ def test_what_a_layout_writes_it_reads_and_no_other_does(
 )
 def test_paths_are_those_of_the_published_data_sets(layout, arguments, path):
     assert LAYOUTS[layout].path(*arguments).as_posix() == path
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes"),
+    [
+        ("section_00_source_train_normal_0000_strength_1_ambient.wav", "strength_1_ambient"),
+        ("section_02_target_test_anomaly_0012_m-n_W.wav", "m-n_W"),
+        ("section_00_source_train_normal_0003_car_A2_spd_28V_mic_1.wav", "car_A2_spd_28V_mic_1"),
+        ("section_00_source_train_normal_0003_spd_1000_vel_2000.wav", "spd_1000_vel_2000"),
+        ("section_00_source_train_normal_0003_vel_1.5.wav", "vel_1.5"),
+        ("section_00_source_train_normal_0000_noAttribute.wav", ""),
+        ("section_00_source_train_normal_0000.wav", ""),
+        ("section_00_source_train_normal_0000_.wav", ""),
+        ("section_00_0000.wav", ""),
+        ("section_00_0000_A.wav", "A"),
+        ("section_00_source_train_normal_quiet.wav", ""),
+    ],
+)
+def test_attributes_are_what_follows_the_number_of_a_clip(name, attributes):
+    assert LAYOUTS["dcase2021"].read(Path("/data/fan/train"), PurePosixPath(name)).attributes == attributes
+
+
+@pytest.mark.parametrize(
+    ("layout", "directory", "name"),
+    [
+        ("dcase2020", "fan/train", "normal_id_00_00000000_strong.wav"),
+        ("mimii", "fan/id_00/normal", "section_00_source_train_normal_0000_strong.wav"),
+    ],
+)
+def test_other_layouts_have_no_attributes(layout, directory, name):
+    assert LAYOUTS[layout].read(Path("/data") / directory, PurePosixPath(name)).attributes == ""
 
 
 def test_layouts_are_quick_to_import():

@@ -8,7 +8,7 @@ import pytest
 
 from mimii.data.layouts import parse_machine
 from mimii.data.machines import MACHINE
-from mimii.data.recordings import find_recordings, select
+from mimii.data.recordings import find_recordings, fingerprint, select
 from mimii.errors import UserError
 
 
@@ -87,6 +87,21 @@ def test_table_has_the_columns_and_order_that_the_rest_relies_on(tmp_path):
     assert keys == sorted(keys)
     assert set(table["label"]) == {"normal", "abnormal"}
     assert all(Path(row.path).is_file() and Path(row.path).name == row.name for row in table.itertuples(index=False))
+
+
+def test_attributes_are_a_column_and_do_not_change_what_a_recording_is(tmp_path):
+    names = ("section_00_source_train_normal_0000_cafe\u0301_1", "section_00_source_train_normal_0001_noAttribute")
+    (tmp_path / "fan" / "train").mkdir(parents=True)
+    for name in names:
+        (tmp_path / "fan" / "train" / f"{name}.wav").touch()
+    table = find_recordings(tmp_path)
+    assert list(table["attributes"]) == ["caf\xe9_1", ""]
+    assert fingerprint(table) == fingerprint(table.assign(attributes="x"))
+    assert fingerprint(table)[0][:5] == ["", "fan", "section_00", "normal", table["name"].iloc[0]]
+
+
+def test_mimii_has_no_attributes(tmp_path):
+    assert set(find_recordings(touch(tmp_path, "6dB/fan/id_00"))["attributes"]) == {""}
 
 
 def test_only_wavs_count_whatever_the_case_of_their_ending(tmp_path):

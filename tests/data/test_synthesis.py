@@ -67,7 +67,7 @@ def test_recordings_of_a_label_differ_in_level():
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (("fan", "id_04", "normal", 0, 42), KeyError),
+        (("fan", "id_08", "normal", 0, 42), KeyError),
         (("fan", "id_00", "broken", 0, 42), ValueError),
         (("fan", "id_00", "normal", 0, 42, 2), ValueError),
     ],

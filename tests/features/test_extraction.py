@@ -31,8 +31,8 @@ def paths(tmp_path):
     return [str(path) for path in paths]
 
 
-def chunks_of(paths, size):
-    return [Chunk(0, start, paths[start : start + size], SETTINGS) for start in range(0, len(paths), size)]
+def chunks_of(paths, size, **wanted):
+    return [Chunk(0, start, paths[start : start + size], SETTINGS, **wanted) for start in range(0, len(paths), size)]
 
 
 def by_place(results):
@@ -44,11 +44,24 @@ def check(results, paths):
     for number, path in enumerate(paths):
         result = results[number]
         if number in (2, 4):
-            assert result.reason.startswith("can't be read" if number == 2 else "shorter than")
+            assert result.frames.reason.startswith("can't be read" if number == 2 else "shorter than")
         else:
             signal, sample_rate = read_channel(path)
             assert result.sample_rate == sample_rate
             assert np.abs(result.frames - log_mel(signal, sample_rate, SETTINGS)).max() < 1e-3
+
+
+def check_samples(results, paths):
+    assert sorted(results) == list(range(len(paths)))
+    for number, path in enumerate(paths):
+        samples = results[number].samples
+        if number == 2:
+            assert samples.reason.startswith("can't be read")
+        else:
+            expected, sample_rate = read_channel(path)
+            assert results[number].sample_rate == sample_rate
+            assert samples.dtype == expected.dtype == (np.float32 if number == 7 else np.int16)
+            assert np.array_equal(samples, expected)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -59,6 +72,35 @@ def test_processes_give_the_frames_of_each_recording_and_the_reasons_of_the_othe
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_gpu_gives_the_same_whatever_lengths_rates_and_formats_are_mixed(paths, device):
     check(by_place(extraction._extract_on_gpu(chunks_of(paths, 4), 3, device)), paths)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_samples_are_what_was_read_and_those_too_short_for_frames_are_among_them(paths, jobs):
+    results = by_place(extract(chunks_of(paths, 4, with_frames=False, with_samples=True), jobs))
+    check_samples(results, paths)
+    assert {type(result.frames) for number, result in results.items() if number != 2} == {type(None)}
+
+
+@pytest.mark.parametrize("device", ["none", *DEVICES])
+def test_a_recording_is_read_once_for_both(paths, device, monkeypatch):
+    read = []
+    genuine = extraction.read_channel
+    monkeypatch.setattr(extraction, "read_channel", lambda *arguments: (read.append(arguments), genuine(*arguments))[1])
+    chunks = [*chunks_of(paths[:4], 4, with_samples=True), *chunks_of(paths, 9, with_samples=True)[:1]]
+    found = extract(chunks, 1) if device == "none" else extraction._extract_on_gpu(chunks, 2, device)
+    for (chunk, extracted), count in zip(found, (4, 9), strict=True):
+        results = by_place([(chunk, extracted)])
+        check(results, paths[:count])
+        check_samples(results, paths[:count])
+    assert len(read) == 13
+
+
+def test_a_gpu_computes_nothing_for_recordings_of_which_only_samples_are_wanted(paths, monkeypatch):
+    monkeypatch.setattr(extraction, "log_mel_on_gpu", None)
+    monkeypatch.setattr(extraction, "log_mel", None)
+    chunks = chunks_of(paths, 4, with_frames=False, with_samples=True)
+    check_samples(by_place(extract(chunks, 1, device="cuda:0")), paths)
+    check_samples(by_place(extraction._extract_on_gpu(chunks, 2, "cuda:0")), paths)
 
 
 def test_a_gpu_without_memory_leaves_the_work_to_the_cpu(paths, monkeypatch, log_lines):
@@ -109,6 +151,6 @@ def test_a_recording_whose_frames_overflow_is_skipped_by_name(loud_paths, device
     chunk = Chunk(0, 0, loud_paths, FeatureSettings(power=power))
     found = extract([chunk], 1) if device == "none" else extraction._extract_on_gpu([chunk], 1, device)
     [(_, results)] = found
-    assert [isinstance(result, extraction.Skipped) for result in results] == [False, True, True, False]
-    assert "overflow" in results[1].reason
+    assert [isinstance(result.frames, extraction.Skipped) for result in results] == [False, True, True, False]
+    assert "overflow" in results[1].frames.reason
     assert all(np.isfinite(results[number].frames).all() for number in (0, 3))

@@ -68,12 +68,15 @@ def test_there_is_one_pickle_a_machine(data, store):
 def test_several_processes_give_the_same_features_bit_for_bit(data, store, tmp_path):
     rewrite(normal(data, 0), sound(np.random.default_rng(5), seconds=10.0))
     machines = machines_in(data)
-    store.extract(machines, jobs=1)
+    store.extract(machines, jobs=1, with_samples=machines)
     parallel = FeatureStore(tmp_path / "parallel", store.settings)
-    parallel.extract(machines, jobs=2)
+    parallel.extract(machines, jobs=2, with_samples=machines)
     for machine in machines:
-        assert np.array_equal(parallel.load(machine).frames, store.load(machine).frames)
-        assert np.array_equal(parallel.load(machine).offsets, store.load(machine).offsets)
+        features, expected = (one.load(machine, with_samples=True) for one in (parallel, store))
+        assert np.array_equal(features.frames, expected.frames)
+        assert np.array_equal(features.offsets, expected.offsets)
+        assert np.array_equal(features.samples.values, expected.samples.values)
+        assert np.array_equal(features.samples.offsets, expected.samples.offsets)
 
 
 def test_recordings_are_read_once(data, store, monkeypatch):
@@ -260,8 +263,9 @@ def test_real_8_channel_recordings_have_the_features_of_their_channel_0_copies(r
         place = Path(machine["path"].iloc[0]).relative_to(real_clips_8ch)
         copies.append(one[one["path"] == str(real_clips / place)].reset_index(drop=True))
     assert [len(copy) for copy in copies] == [1, 1, 1, 1]
-    store.extract([*eight, *copies], jobs=1)
+    store.extract([*eight, *copies], jobs=1, with_samples=[*eight, *copies])
     for machine, copy in zip(eight, copies, strict=True):
-        features, expected = store.load(machine), store.load(copy)
+        features, expected = (store.load(one, with_samples=True) for one in (machine, copy))
         assert features.frames.shape == (313, 64)
         assert np.array_equal(features.frames, expected.frames)
+        assert np.array_equal(features.samples.values, expected.samples.values)

@@ -11,7 +11,7 @@ from mimii.data.audio import read_channel
 from mimii.errors import UserError
 from mimii.features import logmel
 from mimii.features.logmel import log_mel, log_mel_on_gpu, mel_filter_bank, mel_frequencies
-from mimii.features.windows import Features, Windows
+from mimii.features.windows import Features, Samples, Windows
 from mimii.settings import FeatureSettings
 
 EPSILON = np.finfo(np.float64).eps
@@ -43,11 +43,16 @@ def mimii_vectors(frames, length):
     return vectors
 
 
-def make_features(lengths, n_mels=4, sample_rate=16000, prefix="clip"):
+def make_features(lengths, n_mels=4, sample_rate=16000, prefix="clip", samples=None):
     rng = np.random.default_rng(len(lengths))
     frames = rng.normal(size=(sum(lengths), n_mels)).astype(np.float32)
     recordings = pd.DataFrame({"path": [f"{prefix}{number}" for number in range(len(lengths))]})
-    return Features(frames, np.cumsum([0, *lengths]), recordings, {}, sample_rate)
+    return Features(frames, np.cumsum([0, *lengths]), recordings, {}, sample_rate, samples)
+
+
+def make_samples(lengths, dtype=np.int16):
+    values = np.arange(sum(lengths)).astype(dtype)
+    return Samples(values if dtype == np.int16 else values / dtype(100), np.cumsum([0, *lengths]))
 
 
 SETTINGS = [
@@ -215,11 +220,67 @@ def test_values_of_windows_are_averaged_over_their_recording():
 def test_features_of_several_machines_are_put_one_after_the_other():
     parts = [make_features([4, 2], prefix="a"), make_features([3], prefix="b")]
     parts[1].skipped["b9"] = "is too short"
+    frames = np.concatenate([part.frames for part in parts])
     whole = Features.concatenate(parts)
     assert list(whole.offsets) == [0, 4, 6, 9]
     assert list(whole.recordings["path"]) == ["a0", "a1", "b0"]
-    assert np.array_equal(whole.frames, np.concatenate([part.frames for part in parts]))
+    assert np.array_equal(whole.frames, frames)
     assert whole.skipped == {"b9": "is too short"}
+    assert whole.samples is None
+
+
+def test_samples_of_several_machines_are_put_one_after_the_other():
+    parts = [make_samples([300, 200]), make_samples([]), make_samples([100])]
+    values = np.concatenate([part.values for part in parts])
+    of_machines = [make_features(lengths, samples=part) for lengths, part in zip(([4, 2], [], [3]), parts, strict=True)]
+    whole = Features.concatenate(of_machines)
+    assert of_machines == []  # nothing holds the arrays of which there is a copy
+    assert whole.samples.values.dtype == np.int16
+    assert np.array_equal(whole.samples.values, values)
+    assert list(whole.samples.offsets) == [0, 300, 500, 600]
+    assert whole.windows(2, np.ones(3, dtype=bool)).samples is whole.samples
+
+
+def test_integers_among_amplitudes_become_amplitudes():
+    parts = [make_samples([300]), make_samples([200], np.float32), make_samples([100])]
+    integers, amplitudes = parts[0].values, parts[1].values
+    whole = Features.concatenate([make_features([2], samples=part) for part in parts]).samples.values
+    assert whole.dtype == np.float32
+    assert np.array_equal(whole[:300], integers / np.float32(32768))
+    assert np.array_equal(whole[300:500], amplitudes)
+    assert np.array_equal(whole[500:], whole[:100])
+
+
+def test_features_of_which_some_lack_samples_have_none_together():
+    assert Features.concatenate([make_features([4], samples=make_samples([9])), make_features([4])]).samples is None
+
+
+@pytest.mark.parametrize("chosen", [[0, 1, 0, 1, 1], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0], [1, 1, 1, 1, 1]], ids=str)
+def test_joined_windows_are_those_of_the_recordings_of_both(chosen):
+    lengths = [5, 9, 2, 4, 7]
+    features = make_features(lengths, samples=make_samples([10] * 5))
+    chosen, targets = np.array(chosen, dtype=bool), np.array([3, 1, 4, 1, 5])
+    joined = features.windows(3, chosen, targets).joined(features.windows(3, ~chosen, targets))
+    whole = features.windows(3, np.ones(5, dtype=bool), targets)
+    for name in ("starts", "recording", "target"):
+        assert np.array_equal(getattr(joined, name), getattr(whole, name))
+    assert (joined.frames, joined.length, joined.samples) == (whole.frames, 3, whole.samples)
+
+
+def test_joined_windows_of_which_some_have_no_targets_have_none():
+    features = make_features([5, 9])
+    first = features.windows(3, np.array([True, False]), np.array([0, 1]))
+    second = features.windows(3, np.array([False, True]))
+    assert first.joined(second).target is second.joined(first).target is None
+    assert list(second.joined(first).recording) == [0] * 3 + [1] * 7
+
+
+def test_windows_of_other_frames_or_of_another_length_are_not_joined():
+    features = make_features([5, 9])
+    windows = features.windows(3, np.array([True, False]))
+    for other in (make_features([5, 9]).windows(3, np.ones(2, bool)), features.windows(2, np.ones(2, bool))):
+        with pytest.raises(ValueError, match="can't be joined"):
+            windows.joined(other)
 
 
 def test_machines_of_different_sample_rates_are_not_mixed():

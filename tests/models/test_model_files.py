@@ -14,7 +14,17 @@ import numpy as np
 import pytest
 import skops.io
 import torch
-from model_support import NETWORKS, features_of, output_of, sounds, trained, training
+from model_support import (
+    KNOWS_MACHINES,
+    MACHINE_NAME,
+    NETWORKS,
+    clip_for,
+    data_for,
+    features_of,
+    output_of,
+    trained,
+    training,
+)
 from support import SOURCE, write_sealed
 
 from mimii.models import CLASSIFIERS, DETECTORS, create_model
@@ -96,11 +106,12 @@ def test_a_description_can_be_read_by_anybody(content_of):
 
 @pytest.mark.parametrize("name", [name for name in DETECTORS if DETECTORS[name].is_clip_level])
 def test_the_options_of_a_clip_level_detector_are_in_its_file(name, path):
-    clip = ClipSettings(pooling="twfr", twfr_r=0.9, distance="cosine")
+    chosen = {"classes": "attributes", "ensemble": 2, "fuse": ("knn", "id_embedding")}
+    clip = ClipSettings(pooling="twfr", twfr_r=0.9, distance="cosine", **chosen)
     model = create_model(name, frames=1, clip=clip)
-    data = sounds(64, 1)
-    model.fit(data.train, None, training())
-    made = TrainedDetector.calibrated(model, FeatureSettings(), data.features, data.train, None, training())
+    data, how = data_for(name, frames=1), training(epochs=1, batch_size=32)
+    model.fit(data.train, None, how)
+    made = TrainedDetector.calibrated(model, FeatureSettings(), data.features, data.train, None, how)
     made.save(path)
     loaded = load_model(path)
     assert loaded.model.options == model.options
@@ -131,13 +142,18 @@ model = load_model({str(path)!r}).model
 numbers, scores = model.score_recordings(Windows(np.ones((9, 64), np.float32), np.arange(5), np.zeros(5, int), 5))
 print(*scores, "torch" in sys.modules)
 """
-    for name in ("mahalanobis", "isolation_forest"):
-        trained(name).save(path)
+    for name in ("mahalanobis", "isolation_forest", "id_embedding", "fusion"):
+        made = copy.copy(trained(name))
+        if name in KNOWS_MACHINES:
+            made.model = create_model(name, clip=clip_for(name))
+            made.model.from_bytes(trained(name).model.to_bytes())
+            made.model.keep_only(MACHINE_NAME)
+        made.save(path)
         done = subprocess.run([sys.executable, "-c", code], cwd=SOURCE, capture_output=True, encoding="utf-8")
         assert done.returncode == 0, done.stderr
         score, has_torch = done.stdout.split()
         ones = features_of([np.ones((9, 64))]).windows(5, np.array([True]))
-        assert float(score) == trained(name).model.score_recordings(ones)[1][0]
+        assert float(score) == made.model.score_recordings(ones)[1][0]
         assert has_torch == "False"
 
 
@@ -210,10 +226,10 @@ def test_a_planted_pickle_runs_nothing(name, path, tmp_path, content_of):
     assert marker.exists()
 
 
-CLIP_LEVEL = [name for name in DETECTORS if DETECTORS[name].is_clip_level]
+CLIP_LEVEL = [name for name in DETECTORS if DETECTORS[name].is_clip_level and name not in KNOWS_MACHINES]
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in [*NETWORKS, *CLIP_LEVEL]])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in [*NETWORKS, *CLIP_LEVEL, *KNOWS_MACHINES]])
 def test_a_planted_function_in_a_skops_file_is_refused(name, path, content_of):
     description, learnt_file, learnt = content_of(name)
     content = skops.io.loads(learnt, trusted=skops.io.get_untrusted_types(data=learnt))
@@ -241,6 +257,48 @@ def test_arrays_that_are_not_what_they_say_are_refused(name, path, content_of):
     for attack in attacks:
         write(path, description, learnt_file, attack)
         refused(path)
+
+
+@pytest.mark.parametrize("name", ["id_embedding", "two_branch"])
+def test_an_embedding_that_is_not_what_it_says_is_refused(name, path, content_of):
+    description, learnt_file, learnt = content_of(name)
+
+    def attacked(*place, **changes):
+        """What was learnt, with other values somewhere in it; None takes one away."""
+        read = arrays.from_bytes(learnt)
+        part = functools.reduce(operator.getitem, place, read)
+        part.update(changes)
+        for key in [key for key, value in part.items() if value is None]:
+            del part[key]
+        return arrays.to_bytes(read)
+
+    first = arrays.from_bytes(learnt)["members"]["0"]
+    weights, reference = first["weights"], first["references"]["1"]["source"]
+    a_weight = max(weights, key=lambda key: weights[key].size)
+    of_weights, of_reference = ("members", "0", "weights"), ("members", "0", "references", "1", "source")
+    attacks = [attacked(*of_weights, **{a_weight: wrong}) for wrong in (None, weights[a_weight][1:], np.ones(3))]
+    attacks += [
+        attacked(*of_reference, **{key: wrong})
+        for key in reference
+        for wrong in (None, reference[key][..., 1:], np.ones((2, 2, 2)))
+        if not (key == "spread" and wrong is not None and wrong.ndim == 1 and len(wrong) == 1)
+    ]
+    attacks += [attacked("members", "0", "references", **{"1": None}), attacked("members", "0", references=None)]
+    attacks += [attacked("members", **{"0": None}), attacked("members", **{"9": first}), attacked(members=None)]
+    attacks += [attacked(machines=np.array(wrong)) for wrong in ([MACHINE_NAME] * 3, [["a", "b"]] * 2, np.ones((0, 3)))]
+    if "samples_of_a_clip" in weights:
+        lengths = (0, 16383, 2**28 - 1, 2**28, 2**62)
+        attacks += [attacked(*of_weights, samples_of_a_clip=np.array(wrong)) for wrong in lengths]
+    for number, attack in enumerate(attacks):
+        write(path, description, learnt_file, attack)
+        try:
+            refused(path)
+        except BaseException as error:
+            raise AssertionError(f"attack {number}") from error
+    buffer = io.BytesIO()
+    np.savez(buffer, machines=np.array([Planted(path)], dtype=object))
+    write(path, description, learnt_file, buffer.getvalue())
+    refused(path)
 
 
 def resealed(archive, old, new):

@@ -10,7 +10,7 @@ from mimii.features.logmel import log_mel
 from mimii.models import create_model, scoring_ways
 from mimii.models.gaussian import Gaussian
 from mimii.settings import SCORINGS, FeatureSettings
-from mimii.training import inference
+from mimii.training.resident import ResidentWindows
 
 
 @pytest.mark.parametrize("name", AUTOENCODERS)
@@ -55,7 +55,7 @@ def test_a_scoring_that_there_is_not_is_refused_with_those_that_there_are():
 def test_mean_residuals_are_summed_in_blocks(monkeypatch):
     trained, _ = fitted("simple_ae")
     whole = trained.mean_residuals(sounds().evaluation)[1]
-    monkeypatch.setattr(inference, "_SCORING_BATCH", 7)
+    monkeypatch.setattr(ResidentWindows, "at_once", 7)
     assert np.allclose(trained.mean_residuals(sounds().evaluation)[1], whole, rtol=1e-4, atol=1e-6)
 
 

@@ -6,7 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from model_support import CLIP_LEVEL, features_of, fitted, sounds, trained, training
+from model_support import (
+    CLIP_LEVEL,
+    KNOWS_MACHINES,
+    MACHINE_NAME,
+    OTHER_MACHINE,
+    clip_for,
+    features_of,
+    fitted,
+    origins_of,
+    samples_of,
+    sounds,
+    trained,
+    training,
+)
 from support import SAMPLE_RATE, sound
 
 from mimii.data.audio import RecordingError
@@ -15,13 +28,14 @@ from mimii.errors import TaskError, UserError
 from mimii.evaluation.thresholds import NormalScores, gamma_threshold
 from mimii.features.logmel import log_mel
 from mimii.features.windows import Features
-from mimii.models import create_model
+from mimii.models import create_model, scoring_ways
 from mimii.models.calibration import Calibration
 from mimii.models.files import load_model
 from mimii.models.trained import TrainedDetector
 from mimii.settings import FeatureSettings
 
-EXAMPLES = ["simple_ae", "isolation_forest", "mahalanobis", "fusion"]
+ALONE = ["simple_ae", "isolation_forest", "mahalanobis"]  # they know no machines
+EXAMPLES = [*ALONE, "id_embedding", "two_branch", "fusion"]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +51,19 @@ def faulty():
 def windows_of(name, samples):
     fft = "torch" if trained(name).model.uses_torch else "scipy"
     frames = log_mel(samples, SAMPLE_RATE, trained(name).features, fft=fft)
-    return features_of([frames]).windows(trained(name).model.frames, np.array([True]))
+    return windows_of_parts(name, [frames], [samples])
+
+
+def windows_of_parts(name, parts, signals):
+    features = features_of(parts)
+    features.samples = samples_of(signals) if trained(name).model.needs_samples else None
+    origins = origins_of([MACHINE_NAME] * len(parts)) if name in KNOWS_MACHINES else None
+    return features.windows(trained(name).model.frames, np.full(len(parts), True), origins=origins)
+
+
+def machine_of(name):
+    """What must be said of a recording."""
+    return MACHINE_NAME if name in KNOWS_MACHINES else None
 
 
 # --- detectors
@@ -48,18 +74,19 @@ def test_a_score_is_that_of_the_recording_and_its_threshold_that_of_the_way(name
     detector = trained(name)
     windows = windows_of(name, faulty)
     for (scoring, score_pooling), calibration in detector.calibrations.items():
-        found = detector.score(faulty, scoring=scoring, score_pooling=score_pooling or "mean")
+        way = {"scoring": scoring, "score_pooling": score_pooling or "mean"}
+        found = detector.score(faulty, **way, machine=machine_of(name))
         assert found.score == detector.model.score_recordings(windows, scoring, score_pooling)[1][0]
-        assert found.threshold == calibration.threshold()
+        assert found.threshold == calibration.threshold(machine_of(name))
         assert found.is_abnormal == (found.score > found.threshold)
         assert np.array_equal(found.frames, windows.frames)
 
 
-@pytest.mark.parametrize("name", ["simple_ae", "mahalanobis", "fusion"])
+@pytest.mark.parametrize("name", ["simple_ae", "mahalanobis", "id_embedding", "fusion"])
 def test_faulty_recordings_are_judged_abnormal_and_healthy_ones_normal(name):
     rng = np.random.default_rng(52)
     healthy, faulty = (
-        [trained(name).score(sound(rng, seconds=0.6, abnormal=is_abnormal)) for _ in range(9)]
+        [trained(name).score(sound(rng, seconds=0.6, abnormal=is_abnormal), machine=machine_of(name)) for _ in range(9)]
         for is_abnormal in (False, True)
     )
     assert all((found.verdict, found.is_abnormal) == ("abnormal", True) for found in faulty)
@@ -86,17 +113,19 @@ def test_the_score_over_time_is_that_of_each_window_at_its_middle(healthy):
 
 
 @pytest.mark.parametrize(
-    ("name", "scoring"), [("simple_ae", "mahalanobis"), *((name, "native") for name in CLIP_LEVEL)]
+    ("name", "scoring"), [("simple_ae", "mahalanobis"), *((name, scoring_ways(name)[-1][0]) for name in CLIP_LEVEL)]
 )
 def test_where_windows_have_no_score_the_score_over_time_is_of_parts_of_a_second(name, scoring, healthy):
-    detector = trained(name)
-    found = detector.score(healthy, scoring=scoring)
+    detector, machine = trained(name), machine_of(name)
+    found = detector.score(healthy, scoring=scoring, machine=machine)
     assert len(found.values) == 2  # of 2.3 seconds
     parts = np.array_split(found.frames, 2)
-    windows = features_of(parts).windows(detector.model.frames, np.array([True, True]))
+    # a frame is in the middle of its samples, and a part begins and ends halfway between two of them
+    end = round((len(parts[0]) - 0.5) * 512)
+    windows = windows_of_parts(name, parts, [healthy[:end], healthy[end:]])
     assert np.array_equal(found.values, detector.model.score_recordings(windows, scoring, "")[1])
     assert found.times == pytest.approx([2.3 / 4, 2.3 * 3 / 4], abs=0.05)
-    short = detector.score(healthy[: SAMPLE_RATE // 2], scoring=scoring)
+    short = detector.score(healthy[: SAMPLE_RATE // 2], scoring=scoring, machine=machine)
     assert list(short.values) == [short.score]
 
 
@@ -178,7 +207,7 @@ def three_machines(name):
     ), features
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", ALONE)
 def test_the_threshold_of_a_machine_is_from_its_scores(name, healthy):
     detector, _ = three_machines(name)
     normal = fitted(name)[0].calibrate(sounds().train, sounds().validation, training())
@@ -196,6 +225,35 @@ def test_the_threshold_of_a_machine_is_from_its_scores(name, healthy):
     found = detector.score(healthy, machine=("6dB", "fan", "id_01"))
     first = next(iter(detector.calibrations.values()))
     assert found.threshold == first.threshold(("6dB", "fan", "id_01")) != first.threshold()
+
+
+@pytest.mark.parametrize("name", KNOWS_MACHINES)
+def test_a_detector_that_knows_machines_apart_has_a_threshold_for_each(name, healthy):
+    detector = trained(name)
+    for way, calibration in detector.calibrations.items():
+        assert set(calibration.machines) == {MACHINE_NAME, OTHER_MACHINE}
+        of_each = {}
+        for machine in (MACHINE_NAME, OTHER_MACHINE):
+            scores = calibration.scores[[one == machine for one in calibration.machines]]
+            of_each[machine] = gamma_threshold(scores)
+            assert calibration.threshold(machine) == of_each[machine]
+            found = detector.score(healthy, scoring=way[0], machine=machine)
+            assert found.threshold == of_each[machine]
+        assert of_each[MACHINE_NAME] != of_each[OTHER_MACHINE]
+        assert calibration.threshold() == gamma_threshold(calibration.scores)
+
+
+@pytest.mark.parametrize("name", KNOWS_MACHINES)
+def test_of_which_machine_a_recording_is_must_be_said_where_there_are_several(name, healthy):
+    with pytest.raises(UserError, match="say of which machine the recording is; the model knows 6dB fan id_00, 6dB fa"):
+        trained(name).score(healthy)
+    with pytest.raises(UserError, match="the model knows no recordings of 6dB fan id_04, only of 6dB fan id_00, 6dB f"):
+        trained(name).score(healthy, machine=("6dB", "fan", "id_04"))
+    alone = create_model(name, clip=clip_for(name))
+    alone.from_bytes(trained(name).model.to_bytes())
+    alone.keep_only(MACHINE_NAME)
+    detector = replace(trained(name), model=alone)
+    assert detector.score(healthy).score == trained(name).score(healthy, machine=MACHINE_NAME).score
 
 
 def test_scores_that_are_not_finite_end_the_task():

@@ -11,13 +11,13 @@ import soundfile
 import torch
 from matplotlib.image import imread
 from matplotlib.patches import Rectangle
-from monitor_support import TONE_BEGIN, TONE_HZ, healthy_sound, trained, with_tone, write, write_healthy
+from monitor_support import TONE_BEGIN, TONE_HZ, healthy_sound, trained, with_tone, write, write_healthy, write_others
 from support import SAMPLE_RATE
 
 from mimii.data.audio import RecordingError
 from mimii.features.logmel import band_edges
 from mimii.models.registry import DETECTORS
-from mimii.monitoring import telling
+from mimii.monitoring import recipe, telling
 from mimii.monitoring.explaining import explain
 from mimii.monitoring.page import render
 from mimii.monitoring.picture import draw, write_picture
@@ -55,8 +55,14 @@ def short_recordings(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    return write_others(tmp_path_factory.mktemp("others"), count=2)
+
+
 @pytest.mark.parametrize("model", DETECTORS)
-def test_every_detector_explains_its_verdict(model, short_recordings, tmp_path):
+def test_every_detector_explains_its_verdict(model, short_recordings, others, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "BLOCKS", 2)
     settings = MonitorSettings(
         model=model,
         features=FeatureSettings(n_mels=8),
@@ -67,7 +73,8 @@ def test_every_detector_explains_its_verdict(model, short_recordings, tmp_path):
     )
     rng = np.random.default_rng(5)
     path = write(tmp_path / "whistle.wav", with_tone(healthy_sound(rng))[-SAMPLE_RATE // 2 :])
-    explanation = explain(train_monitor([short_recordings], settings).monitor, path)
+    learnt = train_monitor([short_recordings], settings, others if DETECTORS[model].knows_machines else ())
+    explanation = explain(learnt.monitor, path)
     assert explanation.judgement.path == str(path)
     assert len(explanation.sound.times) == len(explanation.sound.values) > 0
     assert explanation.nearest.sound is not None

@@ -16,12 +16,14 @@ from mimii.models import scoring_ways
 from mimii.models.network import NetworkDetector
 from mimii.monitoring import calibrating, recipe, training
 from mimii.monitoring.calibrating import blocks_of
+from mimii.monitoring.choosing import recommended
 from mimii.monitoring.curve import curve
 from mimii.monitoring.healthy import healthy_file, mean_parts
+from mimii.monitoring.heard import level_of
 from mimii.monitoring.monitor import Monitor
 from mimii.monitoring.recipe import validation_of
-from mimii.monitoring.recordings import find, level_of, natural_key
-from mimii.monitoring.training import recommended, train_monitor
+from mimii.monitoring.recordings import find, natural_key
+from mimii.monitoring.training import train_monitor
 from mimii.runtime.processes import call_with_one_thread
 from mimii.settings import FeatureSettings, MonitorSettings, ScoringSettings, TrainingSettings
 
@@ -254,7 +256,7 @@ def test_healthy_recordings_that_can_t_be_are_refused(learnt, part, change, word
 def test_scores_over_time_that_are_not_finite_are_refused(folder, monkeypatch):
     def spoilt(*arguments):
         fitted = calibrating.fit_and_hold_out(*arguments)
-        fitted.highest[3] = np.inf
+        fitted.curves[3][:] = np.inf
         return fitted
 
     monkeypatch.setattr(training, "fit_and_hold_out", spoilt)

@@ -14,6 +14,7 @@ from mimii.evaluation.metrics import classification_metrics, detection_metrics
 
 MODELS = ("simple_ae", "conv_ae", "isolation_forest")
 TYPES = ("fan", "pump", "valve")
+SCOPES = {"conv_ae": "type", "isolation_forest": "all"}  # each model may share its machines in its own way
 SETTINGS = {
     **{"dataset_scope": "machine", "n_mels": 64, "frames": 5, "n_fft": 1024, "hop_length": 512, "power": 2.0},
     **{"channel": 0, "epochs": 3, "batch_size": 256, "learning_rate": 0.001, "val_split": 0.1},
@@ -61,6 +62,7 @@ def write_results(
             | {"num_parameters": 1000 * (1 + models.index(model)), "train_files": 30, "eval_files": 24}
             | COST
             | SETTINGS
+            | {"dataset_scope": SCOPES.get(model, "machine")}
         )
     save(pd.DataFrame(rows), directory / "research_results.csv")
     return pd.DataFrame(rows)

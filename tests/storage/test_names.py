@@ -76,7 +76,12 @@ def test_model_files_are_those_of_the_model_and_the_group_alone_the_latest_first
 
 def test_files_of_other_versions_are_told_from_those_of_this_one_and_of_others(tmp_path):
     old = [f"fan_{'a' * 16}.pickle", f"vae_fan_{'a' * 16}.pt", f"knn_fan_{'a' * 16}.skops", f"fan_{'a' * 16}.v2.pickle"]
-    current = [names.feature_file("fan", {}), names.model_file("vae", "fan", "a" * 16)]
+    old += [names.feature_file("fan", {}, "samples").replace(f".v{names.CACHE_VERSION}.", ".v2.")]
+    current = [
+        names.feature_file("fan", {}),
+        names.feature_file("fan", {}, "samples"),
+        names.model_file("vae", "fan", "a" * 16),
+    ]
     others = ["my.pickle", "pump3.model", "notes.txt", f"fan_{'a' * 16}.csv"]
     for name in (*old, *current, *others):
         (tmp_path / name).touch()

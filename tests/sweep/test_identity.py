@@ -61,6 +61,10 @@ CHANGES = {
         "tf32": st.booleans(),
     },
 }
+# another machine of that type, for detectors that tell machines apart
+TWO_MACHINES = pd.concat(
+    [FILES, FILES.assign(machine_id="id_02", digest=FILES["digest"].str.replace("0", "f"))], ignore_index=True
+).assign(attributes=["", "slow", "", "fast"] * 2)
 ON_A_GPU = "cuda:0"
 
 
@@ -69,7 +73,7 @@ def _pretended_devices(monkeypatch):
     monkeypatch.setattr("mimii.sweep.planning.devices", lambda name: [ON_A_GPU if name == "cuda" else name])
 
 
-def make_task(
+def make_tasks(
     features=FeatureSettings(),  # noqa: B008 (frozen)
     training=TrainingSettings(),  # noqa: B008
     files=FILES,
@@ -79,8 +83,11 @@ def make_task(
     run = RunSettings(**{"models": ("vae",), "scope": "machine", "device": "cuda", "jobs": 1} | changes)
     data = DataSettings(base_dir=Path("data"))
     settings = DetectionSettings(data=data, features=features, training=training, scoring=scoring, run=run)
-    recordings = split_for_detection(files.drop(columns="split", errors="ignore"))
-    task, *_ = detection.plan(settings, recordings)
+    return detection.plan(settings, split_for_detection(files.drop(columns="split", errors="ignore")))
+
+
+def make_task(**settings):
+    task, *_ = make_tasks(**settings)
     return task
 
 
@@ -134,7 +141,7 @@ def test_another_way_of_scoring_is_another_row_of_the_same_model():
 DIFFERENCES = {
     "frames": 7,
     "epochs": 2,
-    "batch_size": 64,
+    "batch_size": 32,
     "learning_rate": 0.1,
     "val_split": 0.3,
     "seed": 7,
@@ -145,32 +152,97 @@ USED = {
     "isolation_forest": {"frames", "seed"},
     "one_class_svm": {"frames", "seed"},
     "gmm": {"seed"},
-    **{name: set() for name in ("knn", "mahalanobis", "pca", "ldn", "fusion")},
+    **{name: set() for name in ("knn", "mahalanobis", "pca", "ldn")},
+    **{name: {"epochs", "batch_size", "learning_rate", "seed"} for name in ("id_embedding", "fusion")},
+    **{name: NETWORK - {"frames"} for name in ("two_branch", "multi_resolution")},
 }
 
 
-@pytest.mark.parametrize("model", DETECTORS)
-def test_a_setting_changes_a_detectors_row_exactly_where_it_makes_a_difference(model):
-    plain = names_of(make_task(models=(model,)))
+def names_among_machines(*models, files=TWO_MACHINES, **settings):
+    """Each model's names of the first machine's features, of the model and of its first row, in its own scope."""
+    tasks = make_tasks(models=models or tuple(DETECTORS), scope=None, files=files, **settings)
+    return {task.model: names_of(task) for task in reversed(tasks)}
+
+
+def changes(plain, changed):
+    """Which models have another model file, and which ones another row; all have the same features."""
+    assert all(names[0] == changed[model][0] for model, names in plain.items())
+    return tuple({model for model, names in plain.items() if names[place] != changed[model][place]} for place in (1, 2))
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_a_setting_changes_a_detectors_row_exactly_where_it_makes_a_difference(name):
+    training = replace(TrainingSettings(), **{name: DIFFERENCES[name]})
+    others = {model for model in DETECTORS if name in USED.get(model, NETWORK)}
+    assert changes(names_among_machines(), names_among_machines(training=training)) == (others, others)
+
+
+CLIP_LEVEL = {"knn", "mahalanobis", "gmm", "pca", "ldn", "id_embedding", "fusion"}
+EMBEDDINGS = {"id_embedding", "two_branch", "multi_resolution"}
+
+
+@pytest.mark.parametrize(
+    ("options", "models"),
+    [
+        ({"pooling": "max"}, CLIP_LEVEL),
+        ({"distance": "cosine"}, {"knn", "ldn", "fusion"}),
+        ({"twfr_r": 0.5}, set()),
+        ({"classes": "attributes"}, {*EMBEDDINGS, "fusion"}),
+        ({"ensemble": 2}, {*EMBEDDINGS, "fusion"}),
+        ({"fuse": ("ldn", "mahalanobis")}, {"fusion"}),
+        ({"fuse": ("ldn", "mahalanobis", "id_embedding")}, set()),
+    ],
+)
+def test_an_option_changes_the_models_and_rows_of_the_detectors_that_know_it_alone(options, models):
+    scoring = ScoringSettings(clip=ClipSettings(**options))
+    assert changes(names_among_machines(), names_among_machines(scoring=scoring)) == (models, models)
+
+
+@pytest.mark.parametrize(
+    ("fuse", "known"),
+    [
+        (("knn", "pca"), {"pooling", "distance"}),
+        (("mahalanobis", "gmm"), {"pooling", "seed"}),
+        (("knn", "two_branch"), {"pooling", "distance", "classes", "ensemble", *DIFFERENCES} - {"frames"}),
+        (("mahalanobis", "idnn"), {"pooling", *DIFFERENCES}),
+    ],
+)
+def test_what_makes_a_difference_to_a_fusion_is_what_does_to_a_member(fuse, known):
+    clip = ClipSettings(fuse=fuse)
+    plain = names_among_machines("fusion", scoring=ScoringSettings(clip=clip))
     for name, value in DIFFERENCES.items():
-        changed = names_of(make_task(models=(model,), training=replace(TrainingSettings(), **{name: value})))
-        is_other = name in USED.get(model, NETWORK)
-        assert [a != b for a, b in zip(plain, changed, strict=True)] == [False, is_other, is_other], name
+        training = replace(TrainingSettings(), **{name: value})
+        changed = names_among_machines("fusion", training=training, scoring=ScoringSettings(clip=clip))
+        assert (changed != plain) == (name in known), name
+    for name, value in {"pooling": "max", "distance": "cosine", "classes": "attributes", "ensemble": 2}.items():
+        changed = names_among_machines("fusion", scoring=ScoringSettings(clip=replace(clip, **{name: value})))
+        assert (changed != plain) == (name in known), name
 
 
-@pytest.mark.parametrize("model", DETECTORS)
-def test_the_pooling_changes_the_rows_of_clip_level_detectors_alone(model):
-    plain = names_of(make_task(models=(model,)))
-    for clip in (ClipSettings(pooling="max"), ClipSettings(distance="cosine"), ClipSettings(twfr_r=0.5)):
-        changed = names_of(make_task(models=(model,), scoring=ScoringSettings(clip=clip)))
-        changes_a_clip = clip.pooling == "max" and bool(REGISTRY[model].options)
-        changes_a_distance = clip.distance == "cosine" and "distance" in REGISTRY[model].options
-        assert (changed != plain) == (changes_a_clip or changes_a_distance)
+def test_another_backend_is_another_row_of_the_same_embedding():
+    changed = names_among_machines(scoring=ScoringSettings(backend=("knn",)))
+    assert changes(names_among_machines(), changed) == (set(), EMBEDDINGS)
+
+
+def test_what_a_model_does_by_itself_is_the_same_as_when_it_is_asked_for():
+    for model in sorted(EMBEDDINGS | {"vae", "conv_ae"}):
+        entry = REGISTRY[model]
+        training = TrainingSettings(epochs=entry.epochs, batch_size=entry.batch_size)
+        scoring = ScoringSettings(clip=ClipSettings(ensemble=entry.ensemble))
+        asked = make_task(models=(model,), scope=entry.scope, files=TWO_MACHINES, training=training, scoring=scoring)
+        assert names_among_machines(model)[model] == names_of(asked)
+
+
+def test_another_machine_to_compare_with_is_another_model_of_those_that_tell_machines_apart():
+    files = TWO_MACHINES.copy()
+    files.loc[files["machine_id"] == "id_02", "digest"] += "x"
+    others = {*EMBEDDINGS, "fusion"}
+    assert changes(names_among_machines(), names_among_machines(files=files)) == (others, others)
 
 
 def test_tf32_makes_a_difference_on_a_gpu_alone():
     for device, used in (("cpu", False), ("mps", False), ("cuda:1", True)):
-        assert ("tf32" in used_settings("vae", TrainingSettings(), device)) == used
+        assert ("tf32" in used_settings("vae", TrainingSettings(), device, ClipSettings())) == used
 
 
 def test_models_that_draw_no_random_number_are_run_once_whatever_the_seeds():
@@ -179,6 +251,18 @@ def test_models_that_draw_no_random_number_are_run_once_whatever_the_seeds():
     tasks = detection.plan(DetectionSettings(data=data, run=run), split_for_detection(FILES))
     seeds = [(task.model, task.settings.seed) for task in tasks]
     assert seeds == [("knn", 1), *[(model, seed) for seed in (1, 2, 3) for model in ("gmm", "vae")]]
+
+
+@pytest.mark.parametrize(
+    ("fuse", "seeds"), [(("knn", "pca"), {1}), (("knn", "gmm"), {1, 2}), (("knn", "id_embedding"), {1, 2})]
+)
+def test_a_fusion_is_run_with_each_seed_where_a_member_draws_random_numbers(fuse, seeds):
+    data = DataSettings(base_dir=Path("data"))
+    run = RunSettings(models=("fusion",), seeds=(1, 2), device="cpu", jobs=1)
+    scoring = ScoringSettings(clip=ClipSettings(fuse=fuse))
+    settings = DetectionSettings(data=data, scoring=scoring, run=run)
+    tasks = detection.plan(settings, split_for_detection(TWO_MACHINES))
+    assert {task.settings.seed for task in tasks} == seeds
 
 
 def test_the_seed_decides_the_split_of_a_classification_so_every_classifier_has_one():

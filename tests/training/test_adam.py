@@ -35,6 +35,22 @@ def test_it_learns_what_torchs_learns_bit_for_bit(device):
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_with_weight_decay_it_learns_what_torchs_adamw_learns_bit_for_bit(device):
+    ours, theirs = network_of(device), network_of(device)
+    adam = Adam(ours.parameters(), 3e-3, weight_decay=0.1)
+    reference = torch.optim.AdamW(theirs.parameters(), lr=3e-3, weight_decay=0.1, fused=True)
+    for batch in batches(device, 30):
+        adam.clear()
+        reference.zero_grad()
+        ours(batch).square().mean().backward()
+        theirs(batch).square().mean().backward()
+        adam.step()
+        reference.step()
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_after_a_reset_it_begins_again():
     network = network_of("cpu")
     adam = Adam(network.parameters(), 1e-2)

@@ -174,6 +174,108 @@ def test_training_leaves_the_windows_alone():
     assert np.array_equal(windows.frames, before)
 
 
+def test_weights_decay_as_the_network_says():
+    class Fading(Level):
+        weight_decay = 0.5
+
+        def loss(self, windows):
+            return super().loss(windows) + 0 * self.other
+
+        def __init__(self):
+            super().__init__()
+            self.other = nn.Parameter(torch.ones(()))
+
+    network = Fading()
+    network.keeps_best = False
+    train(network, windows_of(1, 2, 3, 4), None, training(epochs=3))
+    assert network.other.item() == pytest.approx((1 - 0.1 * 0.5) ** 3)  # the learning rate times the decay, each step
+
+
+class Together(Level):
+    """Can't be trained with a single window."""
+
+    min_batch = 2
+
+    def __init__(self, limit=100):
+        super().__init__()
+        self.limit = limit
+
+    def loss(self, windows):
+        if len(windows) > self.limit:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        assert len(windows) > 1 or not self.training
+        return super().loss(windows)
+
+
+@pytest.mark.parametrize("count", [3, 9, 10, 11])
+def test_a_last_batch_of_less_than_half_a_batch_is_left_out_of_an_epoch_of_a_network_that_compares(count):
+    network = Together()
+    how = training(epochs=12, learning_rate=1e-12, batch_size={3: 2, 11: 5}.get(count, 4))
+    history = train(network, windows_of(*range(count)), None, how)
+    sizes = {3: [2], 9: [4, 4], 10: [4, 4, 2], 11: [5, 5]}[count]
+    shown, epochs = batches(network, sum(sizes))
+    assert [len(values) for values in shown] == sizes * 12
+    if count == 10:
+        return
+    left_out = [set(range(count)) - set(epoch) for epoch in epochs]
+    assert len({number for numbers in left_out for number in numbers}) > count // 3
+    means = [np.mean([value**2 for value in epoch]) for epoch in epochs]
+    assert history.train_loss == pytest.approx(means)
+
+
+@pytest.mark.parametrize(("windows", "size"), [(5, 1), (1, 4)])
+def test_batches_that_are_too_small_for_the_network_end_the_task_with_a_remedy(windows, size):
+    with pytest.raises(TaskError, match="--batch_size"):
+        train(Together(), windows_of(*range(windows)), None, training(batch_size=size))
+
+
+@pytest.mark.parametrize("limit", [2, 3, 4])
+def test_out_of_memory_no_part_of_a_batch_is_too_small_for_the_network(limit):
+    train(Together(limit), windows_of(*range(9)), None, training(batch_size=8, epochs=2))
+    train(Together(limit + 1), windows_of(*range(7)), None, training(batch_size=4, epochs=2))
+
+
+def test_without_room_for_the_smallest_batch_the_task_ends_with_a_remedy():
+    with pytest.raises(TaskError, match="--device cpu"):
+        train(Together(1), windows_of(*range(9)), None, training())
+
+
+def test_the_normalisation_is_found_from_all_that_was_learnt_after_the_training():
+    class Normalising(Level):
+        def fit_normalisation(self, batches):
+            self.steps_before = len(self.seen)
+            self.found = sorted(torch.cat(list(batches))[:, 0, 0].tolist())
+
+    network = Normalising()
+    train(network, windows_of(*range(9)), windows_of(50), training(epochs=2))
+    assert network.found == list(range(9))
+    assert network.steps_before == len(network.seen)
+    assert not network.training
+
+
+def test_epochs_are_announced_unless_they_are_not_to_be(log_lines):
+    train(Level(), windows_of(1, 2), windows_of(3), training(epochs=2))
+    assert len([line for line in log_lines if line.startswith("INFO epoch ")]) == 2
+    log_lines.clear()
+    train(Level(), windows_of(1, 2), windows_of(3), training(epochs=2), announce=False)
+    assert log_lines == []
+
+
+def test_it_is_said_once_how_long_a_network_will_train_on_the_cpu(log_lines):
+    train(Level(), windows_of(*range(9)), None, training(epochs=3), announce=False, foretell="two_branch")
+    assert log_lines == ["INFO Training two_branch on the CPU: less than a minute"]
+
+
+def test_a_long_training_on_the_cpu_is_a_warning_with_its_time(log_lines):
+    for seconds in (59, 750, 20_000):
+        loop._foretell("two_branch", seconds, 16)
+    assert log_lines == [
+        "INFO Training two_branch on the CPU: less than a minute",
+        "WARNING Training two_branch on the CPU: about 12 min for 16 epochs; a GPU takes seconds",
+        "WARNING Training two_branch on the CPU: about 6 hours for 16 epochs; a GPU takes minutes",
+    ]
+
+
 # --- equal to the plain way
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
@@ -262,6 +364,6 @@ def test_a_step_is_a_captured_graph(network_class, log_lines):
     frames = np.random.default_rng(0).normal(size=(200, 16)).astype(np.float32)
     windows = Windows(frames, np.arange(196), np.zeros(196, dtype=int), 5)
     network = network_class(16, 5).to("cuda")
-    step = loop._Step(network, ResidentWindows(windows, "cuda"), settings())
+    step = loop._Step(network, ResidentWindows(windows, "cuda"), batch_size=4, learning_rate=0.1)
     assert step._graph is not None
     assert not [line for line in log_lines if "No CUDA graph" in line]

@@ -34,7 +34,7 @@ def build_parser() -> options.Parser:
     options.add_data_options(parser)
     options.add_model_options(parser, list_models("classification"), SCOPES)
     options.add_feature_options(parser)
-    training = options.add_training_options(parser)
+    training = options.add_training_options(parser, list_models("classification"))
     training.add_argument(
         "--class_weight",
         choices=CLASS_WEIGHTS,

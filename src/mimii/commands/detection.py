@@ -9,10 +9,15 @@ from functools import partial
 
 from mimii.commands import options
 from mimii.commands.running import experiment_log, guarded
-from mimii.models import list_models
+from mimii.models import DETECTORS, list_models
 from mimii.settings import DetectionSettings
 
 SCOPES = {"machine": "each machine", "type": "each SNR and machine type", "all": "everything"}
+OWN_SCOPES = (
+    " (default: machine; for detectors that tell machines apart, type or, of "
+    + " and ".join(name for name, entry in DETECTORS.items() if entry.scope == "all")
+    + ", all)"
+)
 SUMMARY = {
     "auc": "AUC",
     "pr_auc": "PR-AUC",
@@ -25,11 +30,11 @@ def build_parser() -> options.Parser:
     """The command line."""
     parser = options.Parser(description=(__doc__ or "").splitlines()[0])
     options.add_data_options(parser)
-    options.add_model_options(parser, list_models("detection"), SCOPES)
+    options.add_model_options(parser, list_models("detection"), SCOPES, OWN_SCOPES)
     options.add_scoring_options(parser)
     options.add_feature_options(parser)
-    options.add_training_options(parser)
-    options.add_run_options(parser)
+    options.add_training_options(parser, list_models("detection"))
+    options.add_run_options(parser, has_backends=True)
     options.add_output_options(parser, "cache/research_features", "cache/research_models", "research_results.csv")
     return parser
 

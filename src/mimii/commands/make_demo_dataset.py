@@ -18,9 +18,8 @@ from mimii.data.mimii import CHANNELS, MACHINE_TYPES, SNRS
 def build_parser() -> Parser:
     """The parser of the command line."""
     parser = Parser(
-        description="Write a SYNTHETIC data set in MIMII's layout (4 machine types x 2 IDs, 16 kHz, 10 s, "
-        "16-bit), for trying the framework: its sounds are calculated, none is recorded. Recordings that exist "
-        "already are not made again.",
+        description="Write a SYNTHETIC data set in MIMII's layout (4 machine types, 16 kHz, 10 s, 16-bit), for trying "
+        "the framework: its sounds are calculated, none is recorded. Recordings that exist already are not made again.",
     )
     add = parser.add_argument
     add(
@@ -53,6 +52,7 @@ def build_parser() -> Parser:
         default="mimii",
         help="MIMII's, or that of a DCASE challenge: with the split in the folders, and from 2021 on with domains",
     )
+    add("--ids", type=int, choices=range(1, 5), default=2, metavar="N", help="machines of each type, 1 to 4")
     add("--normal", type=natural, default=32, help="normal recordings per machine")
     add("--abnormal", type=natural, default=12, help="abnormal recordings per machine")
     add(
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     settings = DemoSettings(
         snr=tuple(name for name in SNRS if name in (args.snr or ["6dB"])),
         machine_type=tuple(name for name in MACHINE_TYPES if name in (args.machine_type or MACHINE_TYPES)),
-        **{name: getattr(args, name) for name in ("layout", "normal", "abnormal", "channels", "seed")},
+        **{name: getattr(args, name) for name in ("layout", "ids", "normal", "abnormal", "channels", "seed")},
     )
     made = make_dataset(args.output_dir, settings, args.jobs or cpu_count())
     outcome = f"wrote {made.written} of" if made.written else "already there, nothing written:"

@@ -3,17 +3,24 @@
 import argparse
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mimii.data.layouts import LAYOUTS, canonical_snr
 from mimii.data.mimii import MACHINE_TYPES, SNRS
-from mimii.models import REGISTRY
+from mimii.models import DETECTORS, REGISTRY
+from mimii.models.registry import check_fusion, misfit
+from mimii.runtime.devices import choose_device
 from mimii.runtime.spelling import did_you_mean
 from mimii.settings import (
+    BACKENDS,
+    CLASSES,
     DEVICES,
     DISTANCES,
+    FUSED,
+    FUSED_AT_BEST,
     JOBS_PER_GPU,
     POOLINGS,
     SCORE_POOLINGS,
@@ -25,6 +32,10 @@ from mimii.settings import (
     ScoringSettings,
     TrainingSettings,
 )
+
+_EMBEDDINGS = [name for name, entry in DETECTORS.items() if entry.has_embedding]
+_BEST = "best"
+_WORKERS = ("loky", "dask")  # what a --backend without embeddings chooses from
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -122,8 +133,11 @@ def add_data_options(parser: Parser) -> None:
     group.add_argument("--machine_id", nargs="+", metavar="ID", help="only these, such as id_00")
 
 
-def add_model_options(parser: Parser, models: Sequence[str], scopes: dict[str, str]) -> None:
-    """Which models, and what each one is trained on; the first scope is the default."""
+def add_model_options(parser: Parser, models: Sequence[str], scopes: dict[str, str], own_scopes: str = "") -> None:
+    """Which models, and what each one is trained on; the first scope is the default.
+
+    Where ``own_scopes`` says so, some models have another default.
+    """
     group = parser.add_argument_group("models")
     group.add_argument(
         "--model",
@@ -137,8 +151,8 @@ def add_model_options(parser: Parser, models: Sequence[str], scopes: dict[str, s
     group.add_argument(
         "--scope",
         choices=list(scopes),
-        default=next(iter(scopes)),
-        help="one model for " + "; ".join(f"{name}: {machines}" for name, machines in scopes.items()),
+        default=None if own_scopes else next(iter(scopes)),
+        help="one model for " + "; ".join(f"{name}: {machines}" for name, machines in scopes.items()) + own_scopes,
     )
 
 
@@ -171,7 +185,37 @@ def add_scoring_options(parser: Parser, *, only: str | None = None) -> None:
     )
     group.add_argument("--twfr_r", type=share, default=clip.twfr_r, help="of twfr: 1 makes it the mean, 0 the maximum")
     group.add_argument(
-        "--distance", choices=DISTANCES, default=clip.distance, help="of knn, ldn and fusion: between recordings"
+        "--distance", choices=DISTANCES, default=clip.distance, help="of knn and ldn: between recordings"
+    )
+    group.add_argument(
+        "--backend",
+        choices=[*BACKENDS, *(() if only else _WORKERS)],
+        metavar="BACKEND",
+        help=f"of {', '.join(_EMBEDDINGS)}{'' if only else ', one or several'}: how a recording is compared with its "
+        f"machine's others: {', '.join(BACKENDS)}",
+        **({"default": BACKENDS[0]} if only else {"nargs": "+", "default": [BACKENDS[0]]}),
+    )
+    group.add_argument(
+        "--classes",
+        choices=CLASSES,
+        default=clip.classes,
+        help="what they learn to tell apart: machines, or machines and the attributes in the file names of DCASE",
+    )
+    group.add_argument(
+        "--ensemble",
+        type=positive_int,
+        metavar="N",
+        help="networks of each of them, whose scores are summed (default: "
+        + ", ".join(f"{name} {REGISTRY[name].ensemble}" for name in _EMBEDDINGS)
+        + ")",
+    )
+    group.add_argument(
+        "--fuse",
+        nargs="+",
+        choices=[*(name for name in DETECTORS if name != "fusion"), _BEST],
+        default=list(FUSED),
+        metavar="MODEL",
+        help=f"the detectors that fusion is made of; {_BEST} are {' '.join(FUSED_AT_BEST)}, with a GPU or time",
     )
 
 
@@ -189,12 +233,24 @@ def add_feature_options(parser: Parser) -> None:
     group.add_argument("--channel", type=natural, default=features.channel, help="channel that is read, from 0")
 
 
-def add_training_options(parser: Parser, *, several_seeds: bool = True) -> argparse._ArgumentGroup:
-    """Training settings; gives the group, so that a script can add its own."""
+def add_training_options(
+    parser: Parser, models: Sequence[str], *, several_seeds: bool = True
+) -> argparse._ArgumentGroup:
+    """Training settings of some models; gives the group, so that a script can add its own."""
     training = TrainingSettings()
     group = parser.add_argument_group("training")
-    group.add_argument("--epochs", type=positive_int, default=training.epochs, help="passes over the data")
-    group.add_argument("--batch_size", type=positive_int, default=training.batch_size, help="windows in a step")
+    group.add_argument(
+        "--epochs",
+        type=positive_int,
+        default=training.epochs,
+        help=f"passes over the data (default: {_own('epochs', models)})",
+    )
+    group.add_argument(
+        "--batch_size",
+        type=positive_int,
+        default=training.batch_size,
+        help=f"windows in a step (default: {_own('batch_size', models)})",
+    )
     group.add_argument("--learning_rate", type=positive_float, default=training.learning_rate, help="of Adam")
     group.add_argument(
         "--val_split",
@@ -212,6 +268,15 @@ def add_training_options(parser: Parser, *, several_seeds: bool = True) -> argpa
     return group
 
 
+def _own(setting: str, models: Sequence[str]) -> str:
+    """A setting's default, and what it is for those of the models that have another one."""
+    entries = {name: REGISTRY[name] for name in models}
+    values = {name: getattr(entry, setting) for name, entry in entries.items() if setting in entry.settings}
+    usual = Counter(values.values()).most_common(1)[0][0]
+    others = [f"{name} {value}" for name, value in values.items() if value != usual]
+    return ", ".join([str(usual), *others])
+
+
 def scheduler_address(text: str) -> str:
     """The address of a Dask scheduler."""
     if not re.fullmatch(r"\w+://.+:\d+", text):
@@ -219,19 +284,23 @@ def scheduler_address(text: str) -> str:
     return text
 
 
-def add_run_options(parser: Parser) -> None:
-    """Where and how often to run."""
+def add_run_options(parser: Parser, *, has_backends: bool = False) -> None:
+    """Where and how often to run; a parser that has another ``--backend`` needs no word for a cluster."""
     group = parser.add_argument_group("run")
     group.add_argument("--retrain", action="store_true", help="do again what is done already")
     add_device_option(group)
     group.add_argument(
         "--jobs", type=positive_int, help=f"processes (default: the cores; at most {JOBS_PER_GPU} train on one GPU)"
     )
+    if not has_backends:
+        group.add_argument(
+            "--backend", choices=_WORKERS, default="loky", help="loky: processes of this machine; dask: a cluster"
+        )
     group.add_argument(
-        "--backend", choices=["loky", "dask"], default="loky", help="loky: processes of this machine; dask: a cluster"
-    )
-    group.add_argument(
-        "--scheduler", type=scheduler_address, metavar="ADDRESS", help="of the Dask cluster, such as tcp://host:8786"
+        "--scheduler",
+        type=scheduler_address,
+        metavar="ADDRESS",
+        help="of a Dask cluster that runs everything, such as tcp://host:8786",
     )
 
 
@@ -275,9 +344,15 @@ def check(parser: Parser, args: argparse.Namespace) -> None:
     """
     wants_all = "all" in args.model
     names = args.all_models if wants_all else list(dict.fromkeys(args.model))
-    misfits = {name: REGISTRY[name].misfit(args.n_mels, args.frames) for name in names}
-    args.models = [name for name, misfit in misfits.items() if not misfit]
-    args.unfit = [f"{name} needs --{misfit}" for name, misfit in misfits.items() if misfit]
+    clip = clip_settings(args) if hasattr(args, "fuse") else ClipSettings()
+    misfits = {name: misfit(name, args.n_mels, args.frames, clip) for name in names}
+    args.models = [name for name, needed in misfits.items() if not needed]
+    args.unfit = [f"{name} needs --{needed}" for name, needed in misfits.items() if needed]
+    if wants_all and choose_device(args.device) == "cpu":
+        slow = [name for name in args.models if REGISTRY[name].needs_samples]
+        args.models = [name for name in args.models if name not in slow]
+        if slow:
+            args.unfit.append(f"{' and '.join(slow)}, made for a GPU and slow on a CPU: name them to run them here")
     if args.unfit and not (wants_all and args.models):
         parser.error(f"--model {args.unfit[0]}")
     if problem := more_bands_than_bins(args.n_mels, args.n_fft):
@@ -292,8 +367,16 @@ def more_bands_than_bins(n_mels: int, n_fft: int) -> str:
 
 
 def check_backend(parser: Parser, args: argparse.Namespace) -> None:
-    """End the command where it is not clear whether a cluster is meant."""
-    if (args.backend == "dask") != bool(args.scheduler):
+    """End the command where it is not clear whether a cluster is meant.
+
+    Commands with back-ends of embeddings take the word for a cluster, too, which older scripts name.
+    """
+    words = [args.backend] if isinstance(args.backend, str) else args.backend
+    workers = [word for word in words if word in _WORKERS]
+    if isinstance(args.backend, list):
+        args.backend = [word for word in words if word not in _WORKERS] or [BACKENDS[0]]
+        workers = workers or (["dask"] if args.scheduler else [])
+    if ("dask" in workers) != bool(args.scheduler):
         parser.error("--backend dask and --scheduler go together")
 
 
@@ -317,11 +400,29 @@ def training_settings(args: argparse.Namespace) -> TrainingSettings:
     return TrainingSettings(**{name: getattr(args, name) for name in TrainingSettings.__dataclass_fields__})
 
 
+def clip_settings(args: argparse.Namespace) -> ClipSettings:
+    """The options of detectors that judge a recording as a whole as settings.
+
+    Raises
+    ------
+    UserError
+        The detectors can't be fused.
+    """
+    chosen = {name: getattr(args, name) for name in ClipSettings.__dataclass_fields__}
+    fuse = dict.fromkeys(part for name in args.fuse for part in (FUSED_AT_BEST if name == _BEST else (name,)))
+    check_fusion(tuple(fuse))
+    return ClipSettings(**chosen | {"fuse": tuple(fuse)})
+
+
 def scoring_settings(args: argparse.Namespace) -> ScoringSettings:
     """The scoring options as settings."""
-    clip = ClipSettings(**{name: getattr(args, name) for name in ClipSettings.__dataclass_fields__})
-    scorings = [args.scoring] if isinstance(args.scoring, str) else args.scoring
-    return ScoringSettings(scoring=tuple(dict.fromkeys(scorings)), score_pooling=args.score_pooling, clip=clip)
+    scorings, backends = ([word] if isinstance(word, str) else word for word in (args.scoring, args.backend))
+    return ScoringSettings(
+        scoring=tuple(dict.fromkeys(scorings)),
+        score_pooling=args.score_pooling,
+        backend=tuple(dict.fromkeys(backends)),
+        clip=clip_settings(args),
+    )
 
 
 def run_settings(args: argparse.Namespace) -> RunSettings:

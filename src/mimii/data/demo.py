@@ -13,12 +13,14 @@ from mimii.data.layouts import LAYOUTS
 from mimii.data.machines import LABELS
 from mimii.data.mimii import SAMPLE_RATE, SNRS
 from mimii.data.recordings import README_NAME, SYNTHETIC_MARK
-from mimii.data.synthesis import MACHINES, mix, recording_parts
+from mimii.data.synthesis import mix, recording_parts
+from mimii.data.synthetic_machines import IDS, MACHINES
 from mimii.errors import UserError
 from mimii.runtime.processes import in_parallel
 from mimii.storage.files import whole_file
 
 README_TITLE = f"{SYNTHETIC_MARK} demo data set made by make_demo_dataset.py"
+_FIRST_IDS = 2  # of each machine type, in the data sets whose README does not say how many
 SYNTHESIS_VERSION = 1  # to be raised with every change of the sound, so that old data are not taken for new
 
 
@@ -34,6 +36,8 @@ class DemoSettings:
         Machine types, of `mimii.data.mimii.MACHINE_TYPES`.
     layout : str
         A key of `mimii.data.layouts.LAYOUTS`.
+    ids : int
+        Machines of each type, four at most.
     normal, abnormal : int
         Recordings of each machine.
     channels : int
@@ -45,6 +49,7 @@ class DemoSettings:
     snr: tuple[str, ...]
     machine_type: tuple[str, ...]
     layout: str
+    ids: int
     normal: int
     abnormal: int
     channels: int
@@ -57,7 +62,7 @@ class DemoSettings:
     @property
     def machines(self) -> list[tuple[str, str]]:
         """Machine type and machine ID of each machine."""
-        return [machine for machine in MACHINES if machine[0] in self.machine_type]
+        return [machine for machine in MACHINES if machine[0] in self.machine_type and machine[1] in IDS[: self.ids]]
 
 
 @dataclass(frozen=True)
@@ -230,4 +235,4 @@ def recorded_facts(readme: Path) -> dict[str, Any] | None:
         facts = json.loads(lines[-1]) if lines[:1] == [README_TITLE] else None
     except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
         return None
-    return facts if isinstance(facts, dict) else None
+    return {"ids": _FIRST_IDS} | facts if isinstance(facts, dict) else None

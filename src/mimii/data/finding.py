@@ -121,7 +121,11 @@ def _recognise(
                 if not "".join(machine).isprintable():
                     raise UserError(f"{os.fsencode(upwards.parent)!r}: a machine's name must be plain text; rename it")
                 snr, machine_type, machine_id = map(one_form, machine)
-                facts = facts._replace(machine=(snr, machine_type, machine_id), name=one_form(facts.name))
+                facts = facts._replace(
+                    machine=(snr, machine_type, machine_id),
+                    name=one_form(facts.name),
+                    attributes=one_form(facts.attributes),
+                )
                 return candidate, Found(f"{directory}{os.sep}{name}", facts, upwards)
         if upwards == base:
             return "", None

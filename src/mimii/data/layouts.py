@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, NamedTuple
 
-from mimii.data.machines import LABELS, UNLABELLED
+from mimii.data.machines import LABELS, UNLABELLED, Machine
 
 # 6dB, 0dB and min6dB as the commands name them; 6_dB_fan and -6_dB_fan as the archives unpack by themselves
 _SNR = re.compile(
@@ -20,7 +20,7 @@ RENAMED = "test_rename"  # of DCASE: the labelled copies of what lies in test/ w
 FILE_NAME_FOLDERS = ("train", "test", RENAMED, "source_test", "target_test")  # of DCASE; the last two are those of 2021
 VALIDATION_FOLDERS = ("val", "valid", "validation")  # a part that no experiment here has a use for
 
-Machine = tuple[str, str, str]  # SNR, machine type and machine ID; the SNR is empty where the path has none
+_NO_ATTRIBUTES = "noattribute"  # what the file names of DCASE say, in small letters, of machines without any
 
 
 class PathFacts(NamedTuple):
@@ -37,6 +37,8 @@ class PathFacts(NamedTuple):
         ``train`` or ``eval``; empty where the layout does not say.
     domain : str
         ``source`` or ``target``; empty where the layout has no domains.
+    attributes : str
+        A description of how the machine ran; empty where the file name has none.
     """
 
     machine: Machine
@@ -44,6 +46,7 @@ class PathFacts(NamedTuple):
     name: str
     split: str = ""
     domain: str = ""
+    attributes: str = ""
 
 
 class Layout(ABC):
@@ -160,7 +163,12 @@ class _Dcase(Layout):
             name=f"{directory.name}/{below}",
             split="train" if folder == "train" else "eval",
             domain=facts.get("domain", ""),
+            attributes=self.attributes(below.stem),
         )
+
+    def attributes(self, stem: str) -> str:
+        """What a file name without its ending says about how the machine ran."""
+        return ""
 
     def label_word(self, label: str) -> str:
         """The word for a label in a file name."""
@@ -191,10 +199,15 @@ class _Dcase2021(_Dcase):
         r"(?:_(?P<label>normal|anomaly))?_.*\.\w+",
         re.IGNORECASE,
     )
+    number_pattern = re.compile(r"(_\d{4,})_([^/]*)$")  # the number of a clip, and its attributes
 
     def clip(self, name: str) -> str:
         """The name up to its number: the attributes that follow differ from year to year."""
-        return re.sub(r"(_\d{4,})_[^/]*$", r"\1", name)
+        return self.number_pattern.sub(r"\1", name)
+
+    def attributes(self, stem: str) -> str:
+        match = self.number_pattern.search(stem)
+        return "" if match is None or match[2].casefold() == _NO_ATTRIBUTES else match[2]
 
     def path(
         self, machine: Machine, label: str, index: int, split: str = "", domain: str = "", attributes: str = ""

@@ -53,6 +53,7 @@ def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
         - name : str, the path below the machine's label, or below the machine type in the DCASE layouts
         - given_split : str, ``train`` or ``eval`` where the data set has a split, else empty
         - domain : str, ``source`` or ``target`` where the layout has domains, else empty
+        - attributes : str, what a file name of DCASE 2021 or later says after the number of the clip, else empty
         - size : int [bytes], mtime : int [ns]
         - digest : str, of the content (see `mimii.data.content.content`); with the name it tells a recording from
           others and from its changed version
@@ -86,11 +87,11 @@ def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
 
 def _table(recordings: list[Found]) -> pd.DataFrame:
     rows = [
-        (recording.path, *facts.machine, facts.label, facts.name, facts.split, facts.domain)
+        (recording.path, *facts.machine, facts.label, facts.name, facts.split, facts.domain, facts.attributes)
         for recording in recordings
         for facts in [recording.facts]
     ]
-    table = pd.DataFrame(rows, columns=["path", *MACHINE, "label", "name", "given_split", "domain"])
+    table = pd.DataFrame(rows, columns=["path", *MACHINE, "label", "name", "given_split", "domain", "attributes"])
     looks = pd.DataFrame(contents(table["path"]), columns=["size", "mtime", "digest"])
     return table.join(looks).sort_values([*MACHINE, "label", "name"], ignore_index=True)
 

@@ -28,8 +28,7 @@ against the mean level of the healthy machine, so the SNR of one recording varie
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -38,6 +37,7 @@ from scipy import fft, special
 
 from mimii.data.machines import LABELS
 from mimii.data.mimii import CHANNELS, SAMPLE_RATE, SAMPLES
+from mimii.data.synthetic_machines import MACHINES, Machine
 
 DURATION = SAMPLES / SAMPLE_RATE  # s
 
@@ -47,114 +47,6 @@ _SPEED_OF_SOUND = 343.0  # m/s
 _TABLE_SIZE = 65536  # samples of one cycle; the nearest one then errs by less than -50 dB up to order 64
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What tells one machine from another.
-
-    Attributes
-    ----------
-    rate : float
-        Nominal speed: turns per second (fan, pump), travels there and back per second (slider) or rhythm
-        cycles per second (valve).
-    elements : int
-        Blades of a fan, vanes of a pump, motor poles of a slider, clicks per rhythm cycle of a valve.
-    resonances : tuple of float
-        Frequencies in Hz at which housing, rail or plunger ring.
-    tonal : float
-        Share of the healthy machine's power that is in its tones, from 0 to 1.
-    level_spread : float
-        Standard deviation of the level from recording to recording in dB.
-    azimuth : float
-        Direction of the machine as seen from the microphone array in degrees.
-    faults : mapping of str to (float, float)
-        The faults this machine can have, each with its mildest and its worst severity (0 is healthy).
-    """
-
-    rate: float
-    elements: int
-    resonances: tuple[float, ...]
-    tonal: float
-    level_spread: float
-    azimuth: float
-    faults: Mapping[str, tuple[float, float]]
-
-
-MACHINES: dict[tuple[str, str], Machine] = {
-    ("fan", "id_00"): Machine(
-        rate=23.5,
-        elements=7,
-        resonances=(410.0, 980.0, 2300.0),
-        tonal=0.35,
-        level_spread=1.2,
-        azimuth=180.0,
-        faults={"imbalance": (0.2, 0.9), "clogging": (0.2, 0.8), "voltage_drop": (0.2, 0.7)},
-    ),
-    ("fan", "id_02"): Machine(
-        rate=31.0,
-        elements=5,
-        resonances=(620.0, 1500.0, 6300.0),
-        tonal=0.5,
-        level_spread=1.0,
-        azimuth=180.0,
-        faults={"imbalance": (0.4, 1.5), "clogging": (0.3, 1.2), "voltage_drop": (0.3, 1.2)},
-    ),
-    ("pump", "id_00"): Machine(
-        rate=24.3,
-        elements=6,
-        resonances=(1150.0, 2450.0, 4300.0),
-        tonal=0.4,
-        level_spread=1.2,
-        azimuth=90.0,
-        faults={"leakage": (0.2, 1.0), "clogging": (0.2, 1.0), "contamination": (0.2, 1.0)},
-    ),
-    ("pump", "id_02"): Machine(
-        rate=48.4,
-        elements=3,
-        resonances=(900.0, 1450.0, 3300.0),
-        tonal=0.6,
-        level_spread=1.0,
-        azimuth=90.0,
-        faults={"leakage": (0.1, 0.8), "clogging": (0.1, 0.8), "contamination": (0.1, 0.8)},
-    ),
-    ("slider", "id_00"): Machine(
-        rate=0.42,
-        elements=4,
-        resonances=(700.0, 1900.0, 4600.0),
-        tonal=0.5,
-        level_spread=1.0,
-        azimuth=270.0,
-        faults={"rail_damage": (0.2, 1.0), "loose_belt": (0.2, 1.0), "no_grease": (0.2, 1.0)},
-    ),
-    ("slider", "id_02"): Machine(
-        rate=0.28,
-        elements=6,
-        resonances=(950.0, 2500.0, 6100.0),
-        tonal=0.4,
-        level_spread=1.2,
-        azimuth=270.0,
-        faults={"rail_damage": (0.2, 1.0), "loose_belt": (0.2, 1.0), "no_grease": (0.2, 1.0)},
-    ),
-    ("valve", "id_00"): Machine(
-        rate=0.92,
-        elements=1,
-        resonances=(1300.0, 4800.0, 5700.0, 6900.0),
-        tonal=0.1,
-        level_spread=1.0,
-        azimuth=0.0,
-        faults={"missed_clicks": (0.3, 1.1), "softened_clicks": (0.4, 1.3), "contamination": (0.2, 1.1)},
-    ),
-    ("valve", "id_02"): Machine(
-        rate=0.55,
-        elements=3,
-        resonances=(800.0, 2900.0, 4100.0, 6200.0),
-        tonal=0.15,
-        level_spread=1.2,
-        azimuth=0.0,
-        faults={"missed_clicks": (0.1, 0.6), "softened_clicks": (0.3, 1.1), "contamination": (0.1, 0.8)},
-    ),
-}
 
 
 def _generator(seed: int, stream: str, machine_type: str, machine_id: str, label: str, index: int):
@@ -481,7 +373,7 @@ def machine_sound(
     machine_type : str
         ``fan``, ``pump``, ``slider`` or ``valve``.
     machine_id : str
-        ``id_00`` or ``id_02``.
+        ``id_00``, ``id_02``, ``id_04`` or ``id_06``.
     label : str
         ``normal``, or ``abnormal`` for one with a fault: each of the machine's faults in turn,
         at a random severity.

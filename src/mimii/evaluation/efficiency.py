@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -156,7 +157,7 @@ def _standalone(windows: Windows) -> Windows:
     """The same windows over an array that holds nothing else."""
     count, length = len(windows), windows.length
     frames = windows.gather().reshape(count * length, -1)  # (n, length, n_mels) -> (n * length, n_mels)
-    return Windows(frames, np.arange(count) * length, windows.recording, length)
+    return replace(windows, frames=frames, starts=np.arange(count) * length)
 
 
 def _compact(windows: Windows) -> Windows:
@@ -165,7 +166,7 @@ def _compact(windows: Windows) -> Windows:
     for step in range(windows.length):
         is_touched[windows.starts + step] = True
     new_index = np.cumsum(is_touched) - 1
-    return Windows(windows.frames[is_touched], new_index[windows.starts], windows.recording, windows.length)
+    return replace(windows, frames=windows.frames[is_touched], starts=new_index[windows.starts])
 
 
 def _median_seconds(score: Callable[[Windows], object], inputs: list[Windows], calls: int) -> float:

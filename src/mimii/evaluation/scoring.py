@@ -33,20 +33,25 @@ def pool_scores(windows: Windows, scores: np.ndarray, how: str) -> tuple[np.ndar
     return numbers, np.array([np.sort(group)[-max(1, round(_TOP_SHARE * len(group))) :].mean() for group in groups])
 
 
-def folds(count: int) -> list[np.ndarray]:
+def folds(count: int, machine: np.ndarray | None = None) -> list[np.ndarray]:
     """Folds that are held out in turn: five of them or, of fewer than five recordings, one for each recording.
 
-    Every fifth recording is in the same fold, so that each fold has its share of every machine of a machine group.
+    Every fifth recording of a machine is in the same fold.
 
     Parameters
     ----------
     count : int > 0
         How many recordings.
+    machine : np.ndarray [shape=(count,)], optional
+        The number of each recording's machine; without it, all are of one.
 
     Returns
     -------
     list of np.ndarray [shape=(count,), dtype=bool]
         True where a recording is held out; each recording is held out once.
     """
-    number = np.arange(count) % 5
-    return [number == fold for fold in range(min(count, 5))]
+    number = np.arange(count)
+    if machine is not None:
+        for one in np.unique(machine):
+            number[machine == one] = np.arange((machine == one).sum())
+    return [number % 5 == fold for fold in range(min(int(number.max()) + 1, 5))]

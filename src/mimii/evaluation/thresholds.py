@@ -28,6 +28,10 @@ class NormalScores:
     scores: np.ndarray
     source: str
 
+    def of(self, chosen: np.ndarray) -> "NormalScores":
+        """Those of some of the recordings, which a truth value each or their places choose."""
+        return NormalScores(self.numbers[chosen], self.scores[chosen], self.source)
+
 
 def are_few(count: int) -> bool:
     """Tell whether so many scores are too few for a distribution: their highest is then the threshold."""

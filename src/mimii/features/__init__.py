@@ -1,1 +1,1 @@
-"""From recordings to log-mel frames, windows of frames, and the store that keeps them."""
+"""From recordings to log-mel frames and samples, windows of frames, and the store that keeps them."""

@@ -1,4 +1,4 @@
-"""From recordings to log-mel frames: by processes on the CPU, or read by threads and computed on a GPU."""
+"""From recordings to log-mel frames and samples: by processes on the CPU, or read by threads and computed on a GPU."""
 
 import logging
 import time
@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,17 +24,28 @@ CHUNK = 64  # recordings that a worker is given at once
 _PROBED = 9  # recordings that are read to see how long that takes
 
 
-class Frames(NamedTuple):
-    """The log-mel frames of a recording, (n_frames, n_mels), and its sample rate [Hz]."""
-
-    frames: np.ndarray
-    sample_rate: int
-
-
 class Skipped(NamedTuple):
     """Why a recording can't be used."""
 
     reason: str
+
+
+class Extracted(NamedTuple):
+    """What a recording gave; of frames and samples None where they were not asked for.
+
+    Attributes
+    ----------
+    sample_rate : int
+        [Hz]; 0 where the recording could not be read.
+    frames : np.ndarray [shape=(n_frames, n_mels), dtype=float32] or Skipped, optional
+        [dB]
+    samples : np.ndarray [shape=(n_samples,), dtype=int16 or float32] or Skipped, optional
+        As `mimii.data.audio.read_channel` gives them.
+    """
+
+    sample_rate: int
+    frames: np.ndarray | Skipped | None
+    samples: np.ndarray | Skipped | None
 
 
 class _Signal(NamedTuple):
@@ -41,17 +53,16 @@ class _Signal(NamedTuple):
     sample_rate: int
 
 
-Extracted: TypeAlias = Frames | Skipped
-
-
 @dataclass(frozen=True)
 class Chunk:
-    """Some recordings of a machine: those from number ``start`` on."""
+    """Some recordings of a machine, those from number ``start`` on, and what is wanted of them."""
 
     machine: int
     start: int
     paths: list[str]
     settings: FeatureSettings
+    with_frames: bool = True
+    with_samples: bool = False
 
     @property
     def name(self) -> str:
@@ -62,7 +73,7 @@ class Chunk:
 def extract(
     chunks: Sequence[Chunk], jobs: int, scheduler: str | None = None, device: str = "cpu"
 ) -> Iterator[tuple[Chunk, list[Extracted]]]:
-    """Give the frames of each chunk's recordings, in any order of the chunks.
+    """Give the frames and samples of each chunk's recordings, in any order of the chunks. A recording is read once.
 
     A GPU computes log-mel frames far faster than recordings can be read. It is used where it shortens the wait: where
     a recording is read in less time than a core takes for its frames. Otherwise the disk is the bound.
@@ -100,41 +111,49 @@ def can_be_read_now(path: str, reason: str, channel: int) -> bool:
     return True
 
 
-def _read(path: str, settings: FeatureSettings) -> _Signal | Skipped:
+def _read(path: str, channel: int) -> _Signal | Skipped:
     try:
-        signal, sample_rate = read_channel(Path(path), settings.channel)
+        return _Signal(*read_channel(Path(path), channel))
     except RecordingError as error:
         return Skipped(str(error))
-    if len(signal) < settings.n_fft:
-        return Skipped(f"shorter than the {settings.n_fft} samples of --n_fft")
-    return _Signal(signal, sample_rate)
 
 
-def _read_ahead(paths: Iterator[str], settings: FeatureSettings, threads: int) -> Iterator[_Signal | Skipped]:
+def _read_ahead(paths: Iterator[str], channel: int, threads: int) -> Iterator[_Signal | Skipped]:
     """Read recordings in order while others are worked on: two a thread are read or wait."""
     with ThreadPoolExecutor(threads) as pool:
-        reads = deque(pool.submit(_read, path, settings) for path in islice(paths, 2 * threads))
+        reads = deque(pool.submit(_read, path, channel) for path in islice(paths, 2 * threads))
         while reads:
             signal = reads.popleft().result()
-            reads.extend(pool.submit(_read, path, settings) for path in islice(paths, 1))
+            reads.extend(pool.submit(_read, path, channel) for path in islice(paths, 1))
             yield signal
 
 
 def _extract_chunk(chunk: Chunk) -> tuple[Chunk, list[Extracted]]:
-    signals = _read_ahead(iter(chunk.paths), chunk.settings, threads=1)
-    return chunk, [signal if isinstance(signal, Skipped) else _frames(signal, chunk.settings) for signal in signals]
+    signals = _read_ahead(iter(chunk.paths), chunk.settings.channel, threads=1)
+    return chunk, [_extracted(signal, _frames(signal, chunk), chunk) for signal in signals]
 
 
-def _frames(signal: _Signal, settings: FeatureSettings) -> Extracted:
+def _extracted(signal: _Signal | Skipped, frames: np.ndarray | Skipped | None, chunk: Chunk) -> Extracted:
+    if isinstance(signal, Skipped):
+        return Extracted(0, signal, signal)
+    return Extracted(signal.sample_rate, frames, signal.samples if chunk.with_samples else None)
+
+
+def _frames(signal: _Signal | Skipped, chunk: Chunk) -> np.ndarray | Skipped | None:
+    if not chunk.with_frames:
+        return None
+    if isinstance(signal, Skipped):
+        return signal
+    if len(signal.samples) < chunk.settings.n_fft:
+        return Skipped(f"shorter than the {chunk.settings.n_fft} samples of --n_fft")
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found by `_checked`
-        frames = log_mel(signal.samples, signal.sample_rate, settings)
-    return _checked(frames, signal.sample_rate)
+        return _checked(log_mel(signal.samples, signal.sample_rate, chunk.settings))
 
 
-def _checked(frames: np.ndarray, sample_rate: int) -> Extracted:
+def _checked(frames: np.ndarray) -> np.ndarray | Skipped:
     """The frames of a recording, or that it can't be used: one value that is not finite would spoil a whole model."""
     if np.isfinite(frames).all():
-        return Frames(frames, sample_rate)
+        return frames
     return Skipped("its samples are so far above full scale that its log-mel frames overflow float32")
 
 
@@ -144,44 +163,49 @@ def _reading_is_quick(chunks: Sequence[Chunk]) -> bool:
     The recordings are taken from all over the data, so that the disk and not its cache is asked.
     """
     reading, computing = [], []
+    chunks = [chunk for chunk in chunks if chunk.with_frames]
     for chunk in chunks[:: max(1, len(chunks) // _PROBED)][:_PROBED]:
         begin = time.perf_counter()
-        signal = _read(chunk.paths[0], chunk.settings)
+        signal = _read(chunk.paths[0], chunk.settings.channel)
         read = time.perf_counter()
-        if not isinstance(signal, Skipped):
-            _frames(signal, chunk.settings)
+        if not isinstance(_frames(signal, chunk), Skipped):
             reading.append(read - begin)
             computing.append(time.perf_counter() - read)
     return bool(reading) and float(np.median(reading)) < float(np.median(computing))
 
 
 def _extract_on_gpu(chunks: Sequence[Chunk], threads: int, device: str) -> Iterator[tuple[Chunk, list[Extracted]]]:
-    import torch
-
     paths = chain.from_iterable(chunk.paths for chunk in chunks)
-    signals = _read_ahead(paths, chunks[0].settings, threads)
+    signals = _read_ahead(paths, chunks[0].settings.channel, threads)
     for chunk in chunks:
         results: list[Extracted] = []
-        for _, group in groupby(islice(signals, len(chunk.paths)), key=_batch_key):
+        for key, group in groupby(islice(signals, len(chunk.paths)), key=partial(_batch_key, chunk=chunk)):
             members = list(group)
-            batch = [signal for signal in members if isinstance(signal, _Signal)]  # all of them or none
-            if not batch:
-                results += [signal for signal in members if isinstance(signal, Skipped)]
-                continue
-            samples = np.stack([signal.samples for signal in batch])  # of one length and rate: (n, n_samples)
-            sample_rate = batch[0].sample_rate
-            try:
-                frames = log_mel_on_gpu(torch.from_numpy(samples).to(device), sample_rate, chunk.settings)
-                results += [_checked(recording, sample_rate) for recording in frames.cpu().numpy()]
-            except torch.cuda.OutOfMemoryError:
-                log.warning("%s is short of memory: the frames of %s are computed on the CPU.", device, chunk.name)
-                torch.cuda.empty_cache()
-                results += [_frames(signal, chunk.settings) for signal in batch]
+            if key is None:
+                frames = [_frames(signal, chunk) for signal in members]
+            else:
+                batch = [signal for signal in members if isinstance(signal, _Signal)]  # all of them
+                frames = _frames_on_gpu(batch, chunk, device)
+            results += [_extracted(signal, found, chunk) for signal, found in zip(members, frames, strict=True)]
         yield chunk, results
 
 
-def _batch_key(signal: _Signal | Skipped) -> tuple[int, int, str]:
-    """Signals of the same key can be one batch; that of a signal that could not be read is all zero."""
-    if isinstance(signal, Skipped):
-        return 0, 0, ""
+def _batch_key(signal: _Signal | Skipped, chunk: Chunk) -> tuple[int, int, str] | None:
+    """Signals of the same key can be one batch; that of a signal of which no frames are computed is None."""
+    if isinstance(signal, Skipped) or not chunk.with_frames or len(signal.samples) < chunk.settings.n_fft:
+        return None
     return len(signal.samples), signal.sample_rate, signal.samples.dtype.name
+
+
+def _frames_on_gpu(batch: list[_Signal], chunk: Chunk, device: str) -> list[np.ndarray | Skipped | None]:
+    """The frames of signals of one length, sample rate and type."""
+    import torch
+
+    samples = np.stack([signal.samples for signal in batch])  # (n, n_samples)
+    try:
+        frames = log_mel_on_gpu(torch.from_numpy(samples).to(device), batch[0].sample_rate, chunk.settings)
+        return [_checked(recording) for recording in frames.cpu().numpy()]
+    except torch.cuda.OutOfMemoryError:
+        log.warning("%s is short of memory: the frames of %s are computed on the CPU.", device, chunk.name)
+        torch.cuda.empty_cache()
+        return [_frames(signal, chunk) for signal in batch]

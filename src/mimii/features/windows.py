@@ -4,23 +4,48 @@ The frames of all recordings of a machine are one array, and a window is a posit
 windows, ``frames`` times as large, is never built.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mimii.errors import UserError
+from mimii.features.joining import join_arrays, join_offsets
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mimii.features.origins import Origins
+
 _BLOCK = 4096  # frames that are worked on at once where a float64 copy of all would be large
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The samples of some recordings, for networks that compute spectra of their own.
+
+    Attributes
+    ----------
+    values : np.ndarray [shape=(total samples,), dtype=int16 or float32]
+        One recording after the other, as `mimii.data.audio.read_channel` gives them.
+    offsets : np.ndarray [shape=(n_recordings + 1,), dtype=int64]
+        Recording i is at ``values[offsets[i] : offsets[i + 1]]``.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    @staticmethod
+    def concatenate(parts: list["Samples"]) -> "Samples":
+        """The samples of several machines as one; the list is emptied as that of `join_arrays` is."""
+        values, offsets = [part.values for part in parts], join_offsets([part.offsets for part in parts])
+        parts.clear()
+        return Samples(join_arrays(values), offsets)
 
 
 @dataclass(eq=False)
 class Features:
-    """The log-mel frames of some recordings.
+    """The log-mel frames of some recordings and, for models that need them, their samples.
 
     Attributes
     ----------
@@ -34,6 +59,8 @@ class Features:
         The path of each recording that can't be used, and why.
     sample_rate : int
         [Hz], of all of them.
+    samples : Samples, optional
+        Of the same recordings.
     """
 
     frames: np.ndarray
@@ -41,8 +68,15 @@ class Features:
     recordings: "pd.DataFrame"
     skipped: dict[str, str]
     sample_rate: int
+    samples: Samples | None = None
 
-    def windows(self, length: int, chosen: np.ndarray, targets: np.ndarray | None = None) -> "Windows":
+    def windows(
+        self,
+        length: int,
+        chosen: np.ndarray,
+        targets: np.ndarray | None = None,
+        origins: "Origins | None" = None,
+    ) -> "Windows":
         """The windows of some recordings: ``length`` consecutive frames of one recording, one from each frame on.
 
         Parameters
@@ -53,6 +87,8 @@ class Features:
             Which recordings; one of fewer than ``length`` frames has no window.
         targets : np.ndarray [shape=(n_recordings,), dtype=int64], optional
             The class of each recording.
+        origins : Origins, optional
+            Of all recordings.
         """
         counts = np.maximum(np.diff(self.offsets) - length + 1, 0)[chosen]
         begins = self.offsets[:-1][chosen]
@@ -63,11 +99,23 @@ class Features:
             recording=np.repeat(np.flatnonzero(chosen), counts),
             length=length,
             target=None if targets is None else np.repeat(targets[chosen], counts),
+            samples=self.samples,
+            origins=origins,
         )
 
     @staticmethod
-    def concatenate(parts: Sequence["Features"]) -> "Features":
+    def concatenate(parts: list["Features"]) -> "Features":
         """The features of several machines as one; those of a single machine are not copied.
+
+        Parameters
+        ----------
+        parts : list of Features
+            The list is emptied: where nothing else holds a machine's arrays, they are let go as they are copied.
+
+        Returns
+        -------
+        Features
+            With samples where all parts have them.
 
         Raises
         ------
@@ -77,20 +125,26 @@ class Features:
         import pandas as pd
 
         if len(parts) == 1:
-            return parts[0]
+            return parts.pop()
         rates = {part.sample_rate for part in parts if len(part.frames)}
         if len(rates) > 1:
             listed = ", ".join(f"{rate} Hz" for rate in sorted(rates))
             raise UserError(
                 f"machines of different sample rates ({listed}) can't share a model; choose some, or a smaller --scope"
             )
-        sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+        recordings = pd.concat([part.recordings for part in parts], ignore_index=True)
+        skipped = {path: reason for part in parts for path, reason in part.skipped.items()}
+        frames, offsets = [part.frames for part in parts], join_offsets([part.offsets for part in parts])
+        samples = [part.samples for part in parts if part.samples]
+        all_have_samples = len(samples) == len(parts)
+        parts.clear()
         return Features(
-            frames=np.concatenate([part.frames for part in parts]),
-            offsets=np.concatenate([[0], np.cumsum(sizes)]),
-            recordings=pd.concat([part.recordings for part in parts], ignore_index=True),
-            skipped={path: reason for part in parts for path, reason in part.skipped.items()},
+            frames=join_arrays(frames),
+            offsets=offsets,
+            recordings=recordings,
+            skipped=skipped,
             sample_rate=next(iter(rates), 0),
+            samples=Samples.concatenate(samples) if all_have_samples else None,
         )
 
 
@@ -109,6 +163,10 @@ class Windows:
         Frames in a window.
     target : np.ndarray [shape=(n_windows,), dtype=int64], optional
         The class of each window, where there are classes to learn.
+    samples : Samples, optional
+        Of the recordings that `recording` numbers, for models that need them.
+    origins : Origins, optional
+        Of the recordings that `recording` numbers, for models that know machines apart.
     """
 
     frames: np.ndarray
@@ -116,6 +174,8 @@ class Windows:
     recording: np.ndarray
     length: int
     target: np.ndarray | None = None
+    samples: Samples | None = None
+    origins: "Origins | None" = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -123,7 +183,25 @@ class Windows:
     def take(self, indices: np.ndarray | slice) -> "Windows":
         """Some of the windows, over the same frames."""
         target = None if self.target is None else self.target[indices]
-        return Windows(self.frames, self.starts[indices], self.recording[indices], self.length, target)
+        return replace(self, starts=self.starts[indices], recording=self.recording[indices], target=target)
+
+    def joined(self, other: "Windows") -> "Windows":
+        """These windows and others over the same frames, by recording; they have targets where both have them.
+
+        Raises
+        ------
+        ValueError
+            The others are over other frames, or of another length.
+        """
+        if self.frames is not other.frames or self.length != other.length:
+            raise ValueError("windows of other frames, or of another length, can't be joined")
+        recording = np.concatenate([self.recording, other.recording])
+        order = np.argsort(recording, kind="stable")  # a recording's windows stay in their order
+        target = None
+        if self.target is not None and other.target is not None:
+            target = np.concatenate([self.target, other.target])[order]
+        starts = np.concatenate([self.starts, other.starts])[order]
+        return replace(self, starts=starts, recording=recording[order], target=target)
 
     def gather(self) -> np.ndarray:
         """The windows themselves, stacked: for a few thousand of them.

@@ -6,9 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from mimii.data.machines import Machine
 from mimii.evaluation.scoring import folds, pool_scores
 from mimii.evaluation.thresholds import NormalScores
 from mimii.features.windows import Windows
+from mimii.models.machines import judged
 from mimii.models.registry import Way
 from mimii.settings import NATIVE, SCORE_POOLINGS
 from mimii.training.history import History
@@ -35,10 +37,13 @@ class Model(ABC):
         In a model's file, the name of the part that `to_bytes` gives.
     uses_torch : bool
         It can't be used without torch.
+    needs_samples : bool
+        Its windows must have the samples of the recordings.
     """
 
     learnt_file: ClassVar[str]
-    uses_torch: ClassVar[bool] = False
+    uses_torch: bool = False
+    needs_samples: bool = False
 
     def __init__(self, name: str, n_mels: int, frames: int, device: str = "cpu"):
         self.name = name
@@ -92,9 +97,17 @@ class Detector(Model):
         It judges a recording as a whole, and has no score for a window.
     """
 
-    min_recordings: ClassVar[int] = 1
+    min_recordings: int = 1
     min_for_thresholds: ClassVar[int] = 1
     is_clip_level: ClassVar[bool] = False
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """The machines that it knows apart; a detector that does not know them apart has none."""
+        return ()
+
+    def keep_only(self, machine: Machine) -> None:
+        """Forget what other machines sound like, of which it does not judge recordings any more."""
 
     @abstractmethod
     def score_recordings(
@@ -131,8 +144,8 @@ class Detector(Model):
     def calibrate(self, windows: Windows, validation: Windows | None, training: Training) -> dict[Way, NormalScores]:
         """Scores of training recordings, where that is possible by a detector that has not learnt from them.
 
-        In turn each fifth recording, of fewer than five each one, is held out and scored by a detector that learns
-        from the others; see `mimii.evaluation.scoring.folds`.
+        In turn each fifth recording of a machine, of fewer than five each one, is held out and scored by a detector
+        that learns from the others; see `mimii.evaluation.scoring.folds`.
 
         Parameters
         ----------
@@ -144,11 +157,13 @@ class Detector(Model):
         dict of (str, str) to NormalScores
             For every way of `mimii.models.scoring_ways`.
         """
-        numbers = np.unique(windows.recording)
-        held_out = folds(len(numbers))
-        if len(numbers) - max(fold.sum() for fold in held_out) < max(self.min_recordings, self.min_for_thresholds):
-            found = self.score_every_way(windows)
-            return {way: NormalScores(numbers, scores, "training") for way, scores in found.items()}
+        every = np.unique(windows.recording)
+        numbers = self.to_hold_out(windows, every)
+        machine = None if windows.origins is None else windows.origins.machine[numbers]
+        held_out = folds(len(numbers), machine) if len(numbers) else []
+        largest = max((fold.sum() for fold in held_out), default=len(every))
+        if len(every) - largest < max(self.min_recordings, self.min_for_thresholds):
+            return self.scores_of_training(windows)
         every_way: dict[Way, np.ndarray] = {}
         for fold in held_out:
             is_held_out = np.isin(windows.recording, numbers[fold])
@@ -157,6 +172,16 @@ class Detector(Model):
             for way, scores in other.score_every_way(windows.take(np.flatnonzero(is_held_out))).items():
                 every_way.setdefault(way, np.empty(len(numbers)))[fold] = scores
         return {way: NormalScores(numbers, scores, "held_out") for way, scores in every_way.items()}
+
+    def scores_of_training(self, windows: Windows) -> dict[Way, NormalScores]:
+        """What `calibrate` gives where nothing can be held out: scores of recordings that were learnt."""
+        windows = judged(windows)
+        numbers = np.unique(windows.recording)
+        return {way: NormalScores(numbers, scores, "training") for way, scores in self.score_every_way(windows).items()}
+
+    def to_hold_out(self, windows: Windows, numbers: np.ndarray) -> np.ndarray:
+        """Those of the training recordings that can be held out: the others must suffice to score them."""
+        return numbers
 
 
 class WindowDetector(Detector):

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mimii.data.machines import Machine
 from mimii.errors import TaskError
 from mimii.evaluation.thresholds import NormalScores, are_few, gamma_threshold
 from mimii.models.container import CalibrationEntry
 from mimii.models.registry import Way
-
-Machine = tuple[str, str, str]  # SNR, machine type and machine ID
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,27 +7,19 @@ evaluation.
 """
 
 import time
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mimii.errors import TaskError
-from mimii.evaluation.scoring import folds
-from mimii.evaluation.thresholds import are_few
 from mimii.features.windows import Windows
 from mimii.models.base import Detector
-from mimii.models.gaussian import Gaussian
+from mimii.models.distances import Learnt, make_distance
 from mimii.models.registry import Way
 from mimii.settings import NATIVE
 from mimii.storage import arrays
 from mimii.training.history import History
 from mimii.training.hooks import Training
-
-_BLOCK = 256  # recordings whose distances from all training recordings are in memory at once
-_NEIGHBOURS = 4  # that the density around a training recording is found from
-_VARIANCE = 0.95  # the share that principal components explain
 
 
 def pool_frames(frames: np.ndarray, pooling: str, twfr_r: float = 1.0) -> np.ndarray:
@@ -57,14 +49,33 @@ def pool_frames(frames: np.ndarray, pooling: str, twfr_r: float = 1.0) -> np.nda
     return (weights / weights.sum()) @ np.sort(frames, axis=0)[::-1]
 
 
+def pooled(windows: Windows, options: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Pool the frames of each recording.
+
+    Parameters
+    ----------
+    windows : Windows
+    options : dict of str to Any
+        ``pooling`` and, where it is ``twfr``, ``twfr_r``; see `pool_frames`.
+
+    Returns
+    -------
+    numbers : np.ndarray [shape=(n,), dtype=int64]
+        The recordings that have windows, ascending.
+    vectors : np.ndarray [shape=(n, n_mels), dtype=float64]
+        [dB]
+    """
+    numbers, parts = windows.frames_by_recording()
+    return numbers, np.stack([pool_frames(part, options["pooling"], options.get("twfr_r", 1.0)) for part in parts])
+
+
 class ClipLevelDetector(Detector):
-    """What clip-level detectors share: pooling, standardisation and files.
+    """One vector for each recording, and a distance from those of the training recordings.
 
-    What one has learnt is arrays, and what scores needs nothing but numpy and scipy's distances: so a program that
-    judges a single recording starts in a moment.
-
-    A subclass has two functions of vectors, `learn` and `distances`. Both know nothing but their arguments and the
-    options, so that parts of the training recordings can be held out and scored.
+    Each mel band is standardised with its mean and its spread between the pooled training recordings: how much a level
+    varies from one recording to the next says what a deviation means, and how much it varies within a recording does
+    not. Of few recordings the variances are drawn towards their mean over the bands, as if there were one recording
+    more, of that variance.
 
     Parameters
     ----------
@@ -73,21 +84,25 @@ class ClipLevelDetector(Detector):
 
     Attributes
     ----------
+    distance : Distance
+        That of its name; see `mimii.models.distances.make_distance`.
     mean, std : np.ndarray [shape=(n_mels,), dtype=float32]
-        Of each mel band over the training frames.
-    learnt : dict of str to np.ndarray or dict
-        What `learn` gave.
+        Of each mel band, pooled, between the training recordings [dB].
+    learnt : dict of str to np.ndarray
+        What the distance has learnt.
     """
 
     is_clip_level = True
     learnt_file = "learnt.npz"
     mean: np.ndarray
     std: np.ndarray
-    learnt: dict[str, Any]
+    learnt: Learnt
 
     def __init__(self, name: str, n_mels: int, frames: int, device: str = "cpu", *, options: dict[str, Any]):
         super().__init__(name, n_mels, frames, device)
         self.options = options
+        self.distance = make_distance(name, options.get("distance", "euclidean"))
+        self.min_recordings = self.distance.min_vectors
 
     def to_bytes(self) -> bytes:
         """All that was learnt, as numpy saves arrays."""
@@ -107,14 +122,6 @@ class ClipLevelDetector(Detector):
         if scores.shape != (1,) or scores.dtype != np.float64:
             raise ValueError("what was learnt does not give a recording a score")
 
-    def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
-        """What `distances` needs to know of normal vectors: (n, n_mels) -> arrays by their names."""
-        raise NotImplementedError
-
-    def distances(self, learnt: dict[str, Any], vectors: np.ndarray) -> np.ndarray:
-        """How far vectors are from what was learnt: (n, n_mels) -> (n,)."""
-        raise NotImplementedError
-
     def vectors(self, windows: Windows) -> tuple[np.ndarray, np.ndarray]:
         """Pool the frames of each recording, and standardise.
 
@@ -123,11 +130,10 @@ class ClipLevelDetector(Detector):
         numbers : np.ndarray [shape=(n,), dtype=int64]
             The recordings that have windows, ascending.
         vectors : np.ndarray [shape=(n, n_mels), dtype=float64]
-            In standard deviations of the training frames.
+            In standard deviations between the training recordings.
         """
-        numbers, parts = windows.frames_by_recording()
-        pooled = [pool_frames(part, self.options["pooling"], self.options.get("twfr_r", 1.0)) for part in parts]
-        return numbers, (np.stack(pooled) - self.mean) / self.std
+        numbers, vectors = pooled(windows, self.options)
+        return numbers, (vectors - self.mean) / self.std
 
     def load_libraries(self) -> None:
         """Load scikit-learn."""
@@ -144,19 +150,25 @@ class ClipLevelDetector(Detector):
             There are too few recordings.
         """
         begin = time.perf_counter()
-        self.mean, self.std = windows.band_statistics()
-        _, vectors = self.vectors(windows)
-        if len(vectors) < self.min_recordings:
-            raise TaskError(f"{self.name} needs {self.min_recordings} recordings to learn from, and has {len(vectors)}")
-        self.learnt = self.learn(vectors, training.seed % 2**32)  # scikit-learn takes seeds of 32 bits
-        return History(training_time_sec=time.perf_counter() - begin, train_samples=len(vectors))
+        _, vectors = pooled(windows, self.options)
+        count = len(vectors)
+        if count < self.min_recordings:
+            raise TaskError(f"{self.name} needs {self.min_recordings} recordings to learn from, and has {count}")
+        variance = vectors.var(axis=0)
+        variance = (count * variance + variance.mean()) / (count + 1)
+        std = np.sqrt(variance)
+        std[std < 1e-6] = 1
+        self.mean, self.std = vectors.mean(axis=0).astype(np.float32), std.astype(np.float32)
+        # scikit-learn takes seeds of 32 bits
+        self.learnt = self.distance.learn((vectors - self.mean) / self.std, training.seed % 2**32)
+        return History(training_time_sec=time.perf_counter() - begin, train_samples=count)
 
     def score_recordings(
         self, windows: Windows, scoring: str = NATIVE, score_pooling: str = ""
     ) -> tuple[np.ndarray, np.ndarray]:
         """Score of each recording; there are no scores of windows to pool."""
         numbers, vectors = self.vectors(windows)
-        return numbers, self.distances(self.learnt, vectors)
+        return numbers, self.distance.distances(self.learnt, vectors)
 
     def score_every_way(self, windows: Windows) -> dict[Way, np.ndarray]:
         """Score of each recording in the one way that there is."""
@@ -164,195 +176,5 @@ class ClipLevelDetector(Detector):
 
     @property
     def num_parameters(self) -> int:
-        """The numbers that `learn` gave, a symmetric matrix counted once."""
-        return self.count(self.learnt)
-
-    def count(self, learnt: dict[str, Any]) -> int:
-        """How many numbers they are."""
-        return sum(array.size for array in learnt.values())
-
-
-class _Nearest(ClipLevelDetector):
-    """Looks at the nearest training recordings."""
-
-    def _prepared(self, vectors: np.ndarray) -> np.ndarray:
-        """As they are or, for the cosine distance, of length 1; a vector of zeros has no direction and stays."""
-        if self.options["distance"] == "euclidean":
-            return vectors
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors / np.where(lengths > 0, lengths, 1)
-
-    def _apart(self, vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Distance of each prepared vector from each other one: (n, d), (m, d) -> (n, m)."""
-        from scipy.spatial.distance import cdist
-
-        if self.options["distance"] == "euclidean":
-            return cdist(vectors, others)
-        return cdist(vectors, others, "sqeuclidean") / 2  # 1 - cos, of vectors of length 1
-
-    def _blockwise(self, function: Callable[[np.ndarray], np.ndarray], vectors: np.ndarray) -> np.ndarray:
-        """What a function gives for some vectors at a time."""
-        return np.concatenate([function(vectors[begin : begin + _BLOCK]) for begin in range(0, len(vectors), _BLOCK)])
-
-
-class NearestNeighbour(_Nearest):
-    """Distance from the nearest training recording."""
-
-    def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
-        """Keep them all."""
-        return {"vectors": self._prepared(vectors)}
-
-    def distances(self, learnt: dict[str, Any], vectors: np.ndarray) -> np.ndarray:
-        """Distance from the nearest."""
-        return self._blockwise(lambda block: self._apart(block, learnt["vectors"]).min(axis=1), self._prepared(vectors))
-
-
-class LocalDensity(_Nearest):
-    """Nearest neighbour with local density normalisation (Wilkinghoff et al., 2025).
-
-    Where normal recordings lie far apart, a large distance from the nearest says little: each distance is divided by
-    the mean distance of that neighbour from its own four nearest. The score is the least such ratio.
-    """
-
-    def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
-        """Keep them all, and how far each one's neighbours are."""
-        vectors = self._prepared(vectors)
-        count = min(_NEIGHBOURS, len(vectors) - 1)
-        if not count:
-            return {"vectors": vectors, "spread": np.ones(1)}
-
-        def spread(block: np.ndarray) -> np.ndarray:
-            # the nearest one is the recording itself, or one that is the same
-            nearest = np.partition(self._apart(block, vectors), count)[:, : count + 1]
-            return np.sort(nearest)[:, 1:].mean(axis=1)
-
-        spreads = self._blockwise(spread, vectors)
-        # recordings that are there several times: their neighbourhood is not infinitely dense
-        spreads = np.maximum(spreads, 1e-3 * spreads.mean() or 1.0)
-        return {"vectors": vectors, "spread": spreads}
-
-    def distances(self, learnt: dict[str, Any], vectors: np.ndarray) -> np.ndarray:
-        """The least distance in units of the neighbour's own."""
-        return self._blockwise(
-            lambda block: (self._apart(block, learnt["vectors"]) / learnt["spread"]).min(axis=1),
-            self._prepared(vectors),
-        )
-
-
-class Mahalanobis(ClipLevelDetector):
-    """Squared Mahalanobis distance, the covariance shrunk by Ledoit and Wolf's estimate (2004)."""
-
-    def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
-        """Mean and inverse covariance."""
-        return vars(Gaussian.fit(vectors))
-
-    def distances(self, learnt: dict[str, Any], vectors: np.ndarray) -> np.ndarray:
-        """Squared distance from the mean."""
-        return Gaussian(**learnt).distance(vectors)
-
-    def count(self, learnt: dict[str, Any]) -> int:
-        """The inverse covariance is symmetric."""
-        return Gaussian(**learnt).size
-
-
-class Mixture(ClipLevelDetector):
-    """Negative log-likelihood under a mixture of two Gaussians with full covariances, for machines of two states.
-
-    0.01 is added to the variance of each component: with fewer recordings than bands the matrices could not be
-    inverted otherwise.
-    """
-
-    min_recordings = 2
-
-    def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
-        """The mixture, by expectation maximisation from k-means; recordings that are all the same make one."""
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.mixture import GaussianMixture
-
-        count = 1 if (vectors == vectors[0]).all() else 2
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # what the last iterations change is little
-            mixture = GaussianMixture(count, reg_covar=0.01, random_state=seed).fit(vectors)
-        return {"weights": mixture.weights_, "means": mixture.means_, "cholesky": mixture.precisions_cholesky_}
-
-    def distances(self, learnt: dict[str, Any], vectors: np.ndarray) -> np.ndarray:
-        """Negative log-likelihood."""
-        bands = vectors.shape[1]
-        parts = []
-        for weight, mean, cholesky in zip(learnt["weights"], learnt["means"], learnt["cholesky"], strict=True):
-            squares = ((vectors @ cholesky - mean @ cholesky) ** 2).sum(axis=1)  # the squared Mahalanobis distance
-            log_determinant = np.log(np.diag(cholesky)).sum()
-            parts.append(np.log(weight) + log_determinant - 0.5 * (bands * np.log(2 * np.pi) + squares))
-        return -np.logaddexp.reduce(parts, axis=0)
-
-    def count(self, learnt: dict[str, Any]) -> int:
-        """Weights, means, and covariances, which are symmetric."""
-        components, bands = learnt["means"].shape
-        return components * (1 + bands + bands * (bands + 1) // 2)
-
-
-class PrincipalComponents(ClipLevelDetector):
-    """Squared distance from the principal components that explain 95 % of the variance."""
-
-    def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
-        """Mean and components; recordings that are all the same have none."""
-        from sklearn.decomposition import PCA
-
-        mean = vectors.mean(axis=0)
-        if (vectors == vectors[0]).all():
-            return {"mean": mean, "components": np.empty((0, len(mean)))}
-        return {"mean": mean, "components": PCA(_VARIANCE, svd_solver="full").fit(vectors).components_}
-
-    def distances(self, learnt: dict[str, Any], vectors: np.ndarray) -> np.ndarray:
-        """What the components leave of a vector, squared."""
-        away = vectors - learnt["mean"]
-        within = (away @ learnt["components"].T) @ learnt["components"]  # (n, d) -> (n, components) -> (n, d)
-        return ((away - within) ** 2).sum(axis=1)
-
-
-class Fusion(ClipLevelDetector):
-    """Mean of the z-scores of `knn`, `mahalanobis`, `ldn` and `pca`.
-
-    Each one's scores are standardised with the mean and standard deviation that it has on training recordings which
-    it did not learn from (`mimii.evaluation.scoring.folds`). On those that it did learn from, `knn` would always be 0.
-    """
-
-    min_recordings = 2
-    min_for_thresholds = 3  # of two, the scales come from models of a single recording, which know of no spread
-
-    def __init__(self, name: str, n_mels: int, frames: int, device: str = "cpu", *, options: dict[str, Any]):
-        super().__init__(name, n_mels, frames, device, options=options)
-        classes: dict[str, type[ClipLevelDetector]] = {
-            "knn": NearestNeighbour,
-            "mahalanobis": Mahalanobis,
-            "ldn": LocalDensity,
-            "pca": PrincipalComponents,
-        }
-        self.members = {name: made(name, n_mels, frames, options=options) for name, made in classes.items()}
-
-    def learn(self, vectors: np.ndarray, seed: int) -> dict[str, Any]:
-        """What each member learns, and how its scores of held-out recordings are distributed."""
-        learnt: dict[str, Any] = {}
-        for name, member in self.members.items():
-            scores = np.empty(len(vectors))
-            for fold in folds(len(vectors)):
-                scores[fold] = member.distances(member.learn(vectors[~fold], seed), vectors[fold])
-            mean, std = scores.mean(), scores.std()
-            # nearest neighbours are as far from each other as the other way round: the scores of few recordings may
-            # differ by next to nothing, and that says nothing of how others will differ
-            if are_few(len(scores)) or std <= 1e-9 * abs(mean):
-                std = abs(mean) or 1.0
-            learnt[name] = {"learnt": member.learn(vectors, seed), "scale": np.array([mean, std])}
-        return learnt
-
-    def distances(self, learnt: dict[str, Any], vectors: np.ndarray) -> np.ndarray:
-        """The mean of the members' z-scores."""
-        z_scores = [
-            (member.distances(learnt[name]["learnt"], vectors) - learnt[name]["scale"][0]) / learnt[name]["scale"][1]
-            for name, member in self.members.items()
-        ]
-        return np.mean(z_scores, axis=0)
-
-    def count(self, learnt: dict[str, Any]) -> int:
-        """Those of the members, and the scale of each one's scores."""
-        return sum(member.count(learnt[name]["learnt"]) + 2 for name, member in self.members.items())
+        """The numbers that the distance has learnt, a symmetric matrix counted once."""
+        return self.distance.count(self.learnt)

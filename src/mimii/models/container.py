@@ -18,7 +18,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from mimii.settings import FeatureSettings
 from mimii.storage.files import CacheError, first_line, open_sealed, sealed_file
 
-FORMAT = 2  # it is raised when the content of model files changes
+FORMAT = 3  # it is raised when the content of model files changes
 
 _DESCRIPTION = "model.json"
 _LARGEST = 2**24  # of any whole number that says how large something is
@@ -110,12 +110,8 @@ def save(path: Path, description: Description, parts: Mapping[str, bytes]) -> No
 
 def archived(description: Description, parts: Mapping[str, bytes]) -> bytes:
     """The archive that a model file holds."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:  # stored, not compressed
-        archive.writestr(_DESCRIPTION, json.dumps(asdict(description), indent=1, allow_nan=False))
-        for name, content in parts.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+    text = json.dumps(asdict(description), indent=1, allow_nan=False)
+    return pack({_DESCRIPTION: text.encode(), **parts})
 
 
 def load(path: Path) -> tuple[Description, dict[str, bytes]]:
@@ -138,7 +134,7 @@ def load(path: Path) -> tuple[Description, dict[str, bytes]]:
     with open_sealed(path) as file:
         content = file.read()
     try:
-        parts = _members(content)
+        parts = unpack(content)
         if len(parts) < 2 or _DESCRIPTION not in parts:
             raise CacheError(f"{path.name} is no model file, or one of an older version of this program")
         raw = json.loads(parts.pop(_DESCRIPTION), parse_constant=_refuse)
@@ -146,7 +142,7 @@ def load(path: Path) -> tuple[Description, dict[str, bytes]]:
             raise CacheError(f"{path.name} is a model file of another version of this program; train the model again")
         description = parse(Description, raw)
         for part in parts.values():
-            _members(part)  # an archive, too
+            unpack(part)  # an archive, too
     except CacheError:
         raise
     except Exception as error:  # a file from elsewhere can raise anything at all
@@ -154,8 +150,23 @@ def load(path: Path) -> tuple[Description, dict[str, bytes]]:
     return description, parts
 
 
-def _members(content: bytes) -> dict[str, bytes]:
-    """The members of a zip archive, which must not be compressed and must not share bytes."""
+def pack(parts: Mapping[str, bytes]) -> bytes:
+    """An archive of several parts, for a model that is made of others."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:  # stored, not compressed
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def unpack(content: bytes) -> dict[str, bytes]:
+    """The parts of an archive, which must not be compressed and must not share bytes.
+
+    Raises
+    ------
+    ValueError
+        It is no such archive. Content from elsewhere can raise anything else, too.
+    """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         infos = archive.infolist()
         if any(info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size for info in infos):

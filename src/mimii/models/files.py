@@ -8,9 +8,9 @@ from mimii.models import container
 from mimii.models.base import Classifier, Detector, Model
 from mimii.models.calibration import Calibration
 from mimii.models.container import Description, check_size
-from mimii.models.registry import CLASSIFIERS, REGISTRY, Way, clip_options, create_model, scoring_ways
+from mimii.models.registry import CLASSIFIERS, Way, check_fusion, clip_options, create_model, scoring_ways
 from mimii.models.trained import Score, TrainedClassifier, TrainedDetector
-from mimii.settings import DEVICES, DISTANCES, POOLINGS, ClipSettings
+from mimii.settings import CLASSES, DEVICES, DISTANCES, MOST_NETWORKS, POOLINGS, ClipSettings
 from mimii.storage.files import CacheError, first_line
 
 __all__ = ["CacheError", "Score", "TrainedClassifier", "TrainedDetector", "load_model"]
@@ -50,7 +50,7 @@ def load_with_parts(
             raise ValueError(f"{', '.join(parts)!r:.40} is no part of {model.name}")
     except Exception as error:
         raise CacheError(f"{path.name}: {first_line(error)}") from error
-    if REGISTRY[model.name].is_network and device != "cpu":
+    if model.uses_torch and device != "cpu":
         from mimii.runtime.devices import choose_device
 
         model.device = choose_device(device) if device in DEVICES else device
@@ -88,9 +88,14 @@ def _described_model(description: Description) -> Model:
     if is_classifier and description.calibrations:
         raise ValueError("a classifier has no thresholds")
     options: dict[str, Any] = description.clip_options
+    if "fuse" in options:
+        options = options | {"fuse": tuple(options["fuse"].split())}
     clip = ClipSettings(**options)
     if clip.pooling not in POOLINGS or clip.distance not in DISTANCES or not 0 <= clip.twfr_r <= 1:
         raise ValueError("there are no such clip-level options")
+    if clip.classes not in CLASSES or clip.ensemble not in (None, *range(1, 1 + MOST_NETWORKS)):
+        raise ValueError("there is no such ensemble")
+    check_fusion(clip.fuse)
     model = create_model(
         name,
         n_mels=features.n_mels,
@@ -99,7 +104,7 @@ def _described_model(description: Description) -> Model:
         balanced=description.balanced,
         clip=clip,
     )
-    if clip_options(name, clip) != options:
+    if clip_options(name, clip) != description.clip_options:
         raise ValueError("the clip-level options do not fit the model")
     model.variant = description.variant
     return model

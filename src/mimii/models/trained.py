@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 
 from mimii.data.audio import RecordingError, read_channel
-from mimii.data.machines import MACHINE
+from mimii.data.machines import MACHINE, Machine
 from mimii.errors import UserError
 from mimii.evaluation.scoring import pool_scores
+from mimii.features.joining import join_arrays
 from mimii.features.logmel import log_mel
-from mimii.features.windows import Features, Windows
+from mimii.features.origins import Origins
+from mimii.features.windows import Features, Samples, Windows
 from mimii.models import container
 from mimii.models.base import Classifier, Detector, Model, WindowDetector
-from mimii.models.calibration import Calibration, Machine
+from mimii.models.calibration import Calibration
 from mimii.models.container import Description
 from mimii.models.registry import Way
-from mimii.settings import SCORINGS, FeatureSettings
+from mimii.settings import FeatureSettings
 from mimii.training.hooks import Training
 
 Recording = str | os.PathLike[str] | np.ndarray  # a path, or samples of the model's sample rate
@@ -63,8 +65,10 @@ class Score:
         return "abnormal" if self.is_abnormal else "normal"
 
 
-def _frames_of(recording: Recording, model: Model, features: FeatureSettings, sample_rate: int) -> np.ndarray:
-    """Log-mel frames of a recording, which must be one that a model can judge.
+def _signal_of(
+    recording: Recording, model: Model, features: FeatureSettings, sample_rate: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Samples and log-mel frames of a recording, which must be one that a model can judge.
 
     Parameters
     ----------
@@ -82,12 +86,13 @@ def _frames_of(recording: Recording, model: Model, features: FeatureSettings, sa
         An array that can't be samples.
     """
     if isinstance(recording, np.ndarray):
-        return frames_of_samples(_samples(recording), model, features, sample_rate)
+        signal = _samples(recording)
+        return signal, frames_of_samples(signal, model, features, sample_rate)
     try:
         signal, rate = read_channel(Path(recording), features.channel)
         if rate != sample_rate:
             raise RecordingError(f"{rate} Hz, but the model knows recordings of {sample_rate} Hz")
-        return frames_of_samples(signal, model, features, sample_rate)
+        return signal, frames_of_samples(signal, model, features, sample_rate)
     except RecordingError as error:
         raise RecordingError(f"{os.fspath(recording)}: {error}") from error
 
@@ -139,12 +144,49 @@ def frames_of_samples(signal: np.ndarray, model: Model, features: FeatureSetting
     return frames
 
 
-def windows_of(parts: list[np.ndarray], length: int) -> Windows:
-    """The windows of recordings, which are given as their frames: (n_frames, n_mels) each."""
+def windows_of(
+    parts: list[np.ndarray],
+    length: int,
+    machine: Machine | None = None,
+    signals: list[np.ndarray] | None = None,
+) -> Windows:
+    """The windows of recordings of a machine.
+
+    Parameters
+    ----------
+    parts : list of np.ndarray [shape=(n_frames, n_mels)]
+        The frames of each recording.
+    length : int > 0
+        Frames in a window.
+    machine : Machine, optional
+        For a detector that knows several machines apart.
+    signals : list of np.ndarray [shape=(n_samples,)], optional
+        The samples of each recording, for a model that needs them.
+    """
     begins = np.cumsum([0, *map(len, parts)])
     counts = [max(0, len(part) - length + 1) for part in parts]
+    samples = None
+    if signals is not None:
+        offsets = np.cumsum([0, *map(len, signals)])
+        samples = Samples(join_arrays(list(signals)), offsets)
     starts = [begin + np.arange(count) for begin, count in zip(begins, counts, strict=False)]
-    return Windows(np.concatenate(parts), np.concatenate(starts), np.repeat(np.arange(len(parts)), counts), length)
+    return Windows(
+        frames=np.concatenate(parts),
+        starts=np.concatenate(starts),
+        recording=np.repeat(np.arange(len(parts)), counts),
+        length=length,
+        samples=samples,
+        origins=None if machine is None else Origins.of_machine(machine, len(parts)),
+    )
+
+
+def signal_parts(signal: np.ndarray, parts: list[np.ndarray], hop_length: int) -> list[np.ndarray]:
+    """The samples of consecutive parts of a recording, which are given as their frames: (n_samples,) each.
+
+    A frame's middle is at a multiple of the hop length, so that a part ends between the middles of two frames.
+    """
+    ends = (np.cumsum([len(part) for part in parts[:-1]]) - 0.5) * hop_length
+    return np.split(signal, ends.astype(int))
 
 
 def _description(
@@ -252,7 +294,8 @@ class TrainedDetector:
         """How large a file is that holds what a way of scoring needs, and no history of the training [bytes]."""
         description = self._description({}, {way: self.calibrations[way]})
         # where there is one way, all is needed: it is not written twice, which takes scikit-learn's models long
-        learnt = self.model.bytes_for(way[0]) if way[0] in SCORINGS else self._learnt
+        has_several = len({scoring for scoring, _ in self.calibrations}) > 1
+        learnt = self.model.bytes_for(way[0]) if has_several else self._learnt
         return len(container.archived(description, {self.model.learnt_file: learnt}))
 
     @cached_property
@@ -286,19 +329,20 @@ class TrainedDetector:
             How the scores of windows become that of the recording, where windows have scores.
         machine : Machine, optional
             SNR, machine type and machine ID: the threshold is that of this machine, where the detector has learnt it,
-            and else that of all machines that it has learnt.
+            and else that of all machines that it has learnt. A detector that knows several machines apart must know it.
 
         Raises
         ------
         RecordingError
             The recording can't be read, has another sample rate, is too short or is not finite.
         UserError
-            There is no such way of scoring, or an array can't be samples.
+            There is no such way of scoring, an array can't be samples, or the detector knows several machines apart
+            and has not learnt this one.
         """
         way = self._way(scoring, score_pooling)
-        frames = _frames_of(recording, self.model, self.features, self.sample_rate)
+        signal, frames = _signal_of(recording, self.model, self.features, self.sample_rate)
         seconds = self.hop_seconds
-        windows = windows_of([frames], self.model.frames)
+        windows = windows_of([frames], self.model.frames, machine, [signal] if self.model.needs_samples else None)
         if way[1] and isinstance(self.model, WindowDetector):
             values = self.model.score_windows(windows)
             _, scores = pool_scores(windows, values, way[1])
@@ -307,7 +351,8 @@ class TrainedDetector:
             _, scores = self.model.score_recordings(windows, *way)
             count = max(1, len(frames) // max(self.model.frames, round(_PART_SECONDS / seconds)))
             parts = np.array_split(frames, count)
-            _, values = self.model.score_recordings(windows_of(parts, self.model.frames), *way)
+            signals = signal_parts(signal, parts, self.features.hop_length) if self.model.needs_samples else None
+            _, values = self.model.score_recordings(windows_of(parts, self.model.frames, machine, signals), *way)
             middles = np.cumsum([0, *map(len, parts[:-1])]) + [(len(part) - 1) / 2 for part in parts]
             times = middles * seconds
         threshold = self.calibrations[way].threshold(machine)
@@ -377,7 +422,7 @@ class TrainedClassifier:
         UserError
             An array can't be samples.
         """
-        frames = _frames_of(recording, self.model, self.features, self.sample_rate)
+        _, frames = _signal_of(recording, self.model, self.features, self.sample_rate)
         windows = windows_of([frames], self.model.frames)
         _, (probabilities,) = windows.mean_by_recording(self.model.predict_proba(windows))
         return dict(zip(self.classes, probabilities.tolist(), strict=True))

@@ -7,7 +7,7 @@ minute before or after would make the held-out one look more usual than one of n
 
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,15 +17,21 @@ import numpy as np
 
 from mimii.models import REGISTRY
 from mimii.models.base import Detector
+from mimii.models.fusion import Fusion, scale_of
 from mimii.models.gaussian import Gaussian
-from mimii.models.registry import Way
-from mimii.models.trained import TrainedDetector, windows_of
+from mimii.models.machines import ONE_MACHINE
+from mimii.models.registry import Way, fusion_way
+from mimii.models.trained import TrainedDetector
+from mimii.monitoring.choosing import listed
 from mimii.monitoring.curve import curve
 from mimii.monitoring.healthy import Healthy
+from mimii.monitoring.heard import Heard
 from mimii.monitoring.monitor import Monitor
-from mimii.monitoring.recipe import BLOCKS, Recipe
+from mimii.monitoring.recipe import BLOCKS, Recipe, windows_of_heard
 from mimii.runtime.logs import about
 from mimii.runtime.processes import in_parallel
+from mimii.settings import NATIVE
+from mimii.training.history import History
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +42,7 @@ def blocks_of(count: int, blocks: int) -> list[slice]:
     return [slice(*edge) for edge in pairwise(edges)]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Fitted:
     """A detector that has learnt from recordings, and what others of its kind say of those they have not learnt from.
 
@@ -48,16 +54,16 @@ class Fitted:
         Of its training.
     scores : dict of (str, str) to np.ndarray [shape=(n,)]
         Of each recording when it was held out, for every way of scoring of the detector.
-    highest : np.ndarray [shape=(n,)]
-        The highest value of its score over time then, in the chosen way of scoring.
+    curves : list of np.ndarray
+        The score over time of each recording then, in the chosen way of scoring.
     trainings : int
-        How many detectors scored held-out recordings.
+        How many detectors were fitted in all.
     """
 
     model: Detector
     history: dict[str, Any]
     scores: dict[Way, np.ndarray]
-    highest: np.ndarray
+    curves: list[np.ndarray]
     trainings: int
 
 
@@ -66,10 +72,11 @@ class _Fit:
     """A detector to fit, and the block of recordings that it does not learn from and scores; an empty one for none."""
 
     block: slice
-    parts: list[np.ndarray]
+    heard: Sequence[Heard]
     recipe: Recipe
     way: Way
     healthy: Healthy
+    frames: int  # at least, in a part of the score over time
 
     @property
     def name(self) -> str:
@@ -83,25 +90,31 @@ class _Fit:
 
     @property
     def epochs(self) -> int:
-        return self.recipe.epochs(len(self.parts) - self.held_out, len(self.parts))
+        """Those that are logged one by one."""
+        is_network = REGISTRY[self.recipe.model].is_network
+        return self.recipe.epochs(len(self.heard) - self.held_out, len(self.heard)) if is_network else 0
 
 
-def fit_and_hold_out(parts: list[np.ndarray], recipe: Recipe, way: Way, healthy: Healthy, jobs: int) -> Fitted:
+def fit_and_hold_out(heard: Sequence[Heard], recipe: Recipe, way: Way, healthy: Healthy, jobs: int) -> Fitted:
     """Fit a detector to recordings, and score each of them by one that has learnt from the others.
 
-    The recordings are split into blocks, and each block is held out in turn. A clip-level detector is fitted again for
-    each of twenty blocks. Networks, and the models of scikit-learn that see windows, are trained again for each of five
-    blocks, or of up to twenty where there are fewer than 100 recordings, in processes side by side.
+    The recordings are split into blocks, and each block is held out in turn. A clip-level detector that is fitted in a
+    moment is fitted again for each of twenty blocks. All that is trained in epochs, and the models of scikit-learn that
+    see windows, are trained again for each of five blocks, or of up to twenty where there are fewer than 100
+    recordings, in processes side by side. The recordings of other machines are learnt from each time.
 
-    The scoring ``mahalanobis`` of a network rests on the distribution of its mean residuals, which is found for each of
-    twenty blocks even where the network is trained for five. The network of a fold has not seen a fifth of the
-    recordings. For each block of that fifth, the distribution is fitted to the network's residuals on all other
-    recordings.
+    The scoring ``mahalanobis`` of a network that reconstructs rests on the distribution of its mean residuals, which is
+    found for each of twenty blocks even where the network is trained for five. The network of a fold has not seen a
+    fifth of the recordings. For each block of that fifth, the distribution is fitted to the network's residuals on all
+    other recordings.
+
+    Each member of a fusion is fitted and held out by itself. What is left to the fusion, the mean and the standard
+    deviation of each member's scores of held-out recordings, is for each recording found from those of the others.
 
     Parameters
     ----------
-    parts : list of np.ndarray [shape=(n_frames, n_mels), dtype=float32]
-        The log-mel frames of each recording, in the order of time [dB].
+    heard : sequence of Heard
+        The recordings, in the order of time.
     recipe : Recipe
     way : (str, str)
         Of scoring, for the score over time.
@@ -115,64 +128,111 @@ def fit_and_hold_out(parts: list[np.ndarray], recipe: Recipe, way: Way, healthy:
     TaskError
         The detector can't learn from these recordings.
     """
-    blocks = [slice(0, 0), *blocks_of(len(parts), recipe.trainings(len(parts)))]
-    fits = [_Fit(block=block, parts=parts, recipe=recipe, way=way, healthy=healthy) for block in blocks]
+    members = recipe.of_members()
+    fits = []
+    for member in members:
+        blocks = [slice(0, 0), *blocks_of(len(heard), member.trainings(len(heard)))]
+        member_way = way if member.model == recipe.model else fusion_way(member.model)
+        fits += [
+            _Fit(block=block, heard=heard, recipe=member, way=member_way, healthy=healthy, frames=recipe.frames)
+            for block in blocks
+        ]
+    fits.sort(key=lambda fit: fit.recipe.is_quick)  # what takes long comes first
     log.info(
         "Training %s on %d recordings, and %d times more with some of them held out.",
-        recipe.model,
-        len(parts),
-        len(fits) - 1,
+        listed([member.model for member in members]),
+        len(heard),
+        len(fits) - len(members),
         extra={"sweep": (len(fits), sum(fit.epochs for fit in fits))},
     )
-    is_quick = REGISTRY[recipe.model].is_clip_level or recipe.device != "cpu"
-    fitted: tuple[Detector, dict[str, Any]] | None = None
-    every_way: dict[Way, np.ndarray] = {}
-    highest = np.empty(len(parts))
-    with closing(in_parallel(_fit, fits, 1 if is_quick else jobs)) as results:
-        for result in results:
+    are_quick = all(member.is_quick for member in members)
+    results: dict[str, list[_Result]] = {member.model: [] for member in members}
+    with closing(in_parallel(_fit, fits, 1 if are_quick else jobs)) as every_result:
+        for result in every_result:
             log.debug("%s is trained.", result.name, extra={"task_ended": True})
-            if result.fitted:
-                fitted = result.fitted
-            for block, scores, values in result.judged:
-                highest[block] = values
-                for each, found in scores.items():
-                    every_way.setdefault(each, np.empty(len(parts)))[block] = found
-    assert fitted is not None
-    return Fitted(*fitted, every_way, highest, len(fits) - 1)
+            results[result.model].append(result)
+    fitted = {name: _complete(of_member) for name, of_member in results.items()}
+    return fitted[recipe.model] if recipe.model in fitted else _fused(recipe, fitted)
 
 
 class _Result(NamedTuple):
     name: str
+    model: str
     fitted: tuple[Detector, dict[str, Any]] | None  # where nothing was held out
-    judged: list[tuple[slice, dict[Way, np.ndarray], list[float]]]
+    judged: list["_Judged"]
+
+
+class _Judged(NamedTuple):
+    """What a detector says of a block of recordings that were held out."""
+
+    block: slice
+    scores: dict[Way, np.ndarray]
+    curves: list[np.ndarray]
 
 
 def _fit(fit: _Fit) -> _Result:
-    parts, recipe, block = fit.parts, fit.recipe, fit.block
+    heard, recipe, block = fit.heard, fit.recipe, fit.block
     with about(fit.name):
-        model, history = recipe.fit([*parts[: block.start], *parts[block.stop :]], len(parts))
+        model, history = recipe.fit([*heard[: block.start], *heard[block.stop :]], len(heard))
     if not fit.held_out:
-        return _Result(fit.name, (model, history), [])
+        return _Result(fit.name, recipe.model, (model, history), [])
     facts = dict(zip(("scoring", "score_pooling"), fit.way, strict=True))
     judged = []
     for part, detector in _without_blocks(model, fit):
-        scores = detector.score_every_way(windows_of(parts[part], recipe.frames))
+        scores = detector.score_every_way(windows_of_heard(heard[part], recipe.frames))
         monitor = Monitor(TrainedDetector(detector, recipe.features, recipe.sample_rate, {}, facts), fit.healthy)
-        judged.append((part, scores, [float(curve(monitor, frames)[1].max()) for frames in parts[part]]))
-    return _Result(fit.name, None, judged)
+        curves = [curve(monitor, one.frames, one.signal, fit.frames)[1] for one in heard[part]]
+        judged.append(_Judged(part, scores, curves))
+    return _Result(fit.name, recipe.model, None, judged)
 
 
 def _without_blocks(model: Detector, fit: _Fit) -> Iterator[tuple[slice, Detector]]:
     """The parts of what was held out, each with a detector that knows nothing of it."""
-    if not REGISTRY[fit.recipe.model].is_network:
+    if not REGISTRY[fit.recipe.model].reconstructs:
         yield fit.block, model
         return
     from mimii.models.network import NetworkDetector
 
     assert isinstance(model, NetworkDetector)
-    _, residuals = model.mean_residuals(windows_of(fit.parts, fit.recipe.frames))
-    for part in blocks_of(fit.held_out, BLOCKS // fit.recipe.trainings(len(fit.parts))):
+    _, residuals = model.mean_residuals(windows_of_heard(fit.heard, fit.recipe.frames))
+    for part in blocks_of(fit.held_out, BLOCKS // fit.recipe.trainings(len(fit.heard))):
         block = slice(fit.block.start + part.start, fit.block.start + part.stop)
         detector = copy.copy(model)
         detector.residuals = Gaussian.fit(np.delete(residuals, block, axis=0), equalise=True)
         yield block, detector
+
+
+def _complete(results: list[_Result]) -> Fitted:
+    """All that came of a detector and those that held something out."""
+    model, history = next(result.fitted for result in results if result.fitted)
+    judged = sorted((one for result in results for one in result.judged), key=lambda one: one.block.start)
+    return Fitted(
+        model=model,
+        history=history,
+        scores={way: np.concatenate([one.scores[way] for one in judged]) for way in judged[0].scores},
+        curves=[values for one in judged for values in one.curves],
+        trainings=len(results),
+    )
+
+
+def _fused(recipe: Recipe, fitted: dict[str, Fitted]) -> Fitted:
+    """The fusion of detectors that were fitted and held out one by one."""
+    model = recipe.new()
+    assert isinstance(model, Fusion)
+    scores = {name: one.scores[fusion_way(name)] for name, one in fitted.items()}
+    model.take(ONE_MACHINE, {name: one.model for name, one in fitted.items()}, scores)
+    count = len(next(iter(scores.values())))
+    z_scores, curves = np.zeros(count), [np.zeros(len(values)) for values in next(iter(fitted.values())).curves]
+    for name, one in fitted.items():
+        for number in range(count):
+            mean, std = scale_of(np.delete(scores[name], number), left_out=1)
+            z_scores[number] += (scores[name][number] - mean) / std / len(fitted)
+            curves[number] += (one.curves[number] - mean) / std / len(fitted)
+    seconds = sum(one.history["training_time_sec"] for one in fitted.values())
+    return Fitted(
+        model=model,
+        history=vars(History(training_time_sec=seconds, train_samples=count)),
+        scores={(NATIVE, ""): z_scores},
+        curves=curves,
+        trainings=sum(one.trainings for one in fitted.values()),
+    )

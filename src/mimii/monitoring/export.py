@@ -106,7 +106,7 @@ def _built(monitor: Monitor) -> "onnx.ModelProto":
     missing = graph("Max", graph("Sub", [fewest], count), [0])
     filled = graph("Pad", samples, graph("Concat", [0], missing, axis=0))
     frames = log_mel(graph, filled, detector.sample_rate, detector.features)
-    found = score(graph, frames, detector.model, monitor.way)
+    found = score(graph, frames, filled, detector.model, monitor.way)
 
     is_long_enough = graph("GreaterOrEqual", graph("Squeeze", count), fewest)
     loudest, quietest = graph("ReduceMax", filled, keepdims=0), graph("ReduceMin", filled, keepdims=0)
@@ -175,7 +175,7 @@ def _checked(monitor: Monitor, content: bytes) -> Exported:
 def _score(monitor: Monitor, signal: np.ndarray) -> float:
     detector = monitor.detector
     frames = frames_of_samples(signal, detector.model, detector.features, detector.sample_rate)
-    return float(monitor.scores([frames])[0])
+    return float(monitor.scores([frames], [signal])[0])
 
 
 def _recordings(monitor: Monitor) -> Iterator[np.ndarray]:

@@ -100,7 +100,7 @@ def listen(monitor: Monitor, path: str) -> Sound:
     if rate != detector.sample_rate:
         raise RecordingError(f"{rate} Hz, but the model knows recordings of {detector.sample_rate} Hz")
     frames = frames_of_samples(signal, detector.model, detector.features, rate)
-    times, values = curve(monitor, frames)
+    times, values = curve(monitor, frames, signal)
     return Sound(
         signal=signal,
         sample_rate=rate,

@@ -5,7 +5,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from mimii.monitoring.monitor import Monitor
 from mimii.monitoring.remarks import is_silent, remarks
 from mimii.monitoring.weighing import find
 from mimii.runtime.processes import in_parallel
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 NORMAL, ABNORMAL, NOT_JUDGED = "normal", "abnormal", "can't be judged"
 
@@ -82,18 +87,27 @@ def judge(monitor: Monitor, path: str | os.PathLike[str]) -> Judgement:
 
 @contextmanager
 def _one_thread(monitor: Monitor) -> Iterator[None]:
-    """Let a network use one thread: several wait for each other on small ones, and longer where others work, too."""
-    if not monitor.detector.model.uses_torch:
-        yield
-        return
-    import torch
+    """Let a model use one thread: several wait for each other on small ones, and longer where others work, too."""
+    with _thread_pools().limit(limits=1):
+        if not monitor.detector.model.uses_torch:
+            yield
+            return
+        import torch
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+@lru_cache
+def _thread_pools() -> "ThreadpoolController":
+    """Those of numpy, once a process: to look for them takes longer than to judge a recording."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _judge(monitor: Monitor, name: str) -> Judgement:
@@ -118,11 +132,11 @@ def _judge(monitor: Monitor, name: str) -> Judgement:
 
 def _judged(monitor: Monitor, name: str, signal: np.ndarray, frames: np.ndarray) -> Judgement:
     """The judgement on samples and their log-mel frames."""
-    score = float(monitor.scores([frames])[0])
+    score = float(monitor.scores([frames], [signal])[0])
     if not math.isfinite(score):
         return Judgement(path=name, verdict=NOT_JUDGED, reason="the model's score of it is not finite")
-    findings = find(monitor, frames, score)
-    begin, end = _worst(monitor, frames, findings)
+    findings = find(monitor, frames, signal, score)
+    begin, end = _worst(monitor, frames, signal, findings)
     return Judgement(
         path=name,
         verdict=ABNORMAL if score > monitor.threshold else NORMAL,
@@ -137,12 +151,14 @@ def _judged(monitor: Monitor, name: str, signal: np.ndarray, frames: np.ndarray)
     )
 
 
-def _worst(monitor: Monitor, frames: np.ndarray, findings: Sequence[Finding]) -> tuple[float, float]:
+def _worst(
+    monitor: Monitor, frames: np.ndarray, signal: np.ndarray, findings: Sequence[Finding]
+) -> tuple[float, float]:
     """When a recording is most abnormal [s]: about the second in which the score over time is highest.
 
     A finding that begins or ends in the recording tells more exactly when, if it is heard at that time.
     """
-    times, values = curve(monitor, frames)
+    times, values = curve(monitor, frames, signal)
     seconds = (len(frames) - 1) * monitor.detector.hop_seconds
     middle = float(times[int(np.argmax(values))])
     begin, end = max(0.0, middle - 0.5), min(seconds, middle + 0.5)

@@ -12,6 +12,7 @@ from mimii.models.calibration import Calibration
 from mimii.models.files import TrainedDetector, load_with_parts
 from mimii.models.registry import Way
 from mimii.models.trained import windows_of
+from mimii.monitoring.choosing import listed
 from mimii.monitoring.healthy import HEALTHY_FILE, Healthy
 from mimii.storage.files import CacheError, first_line
 
@@ -60,20 +61,36 @@ class Monitor:
         """A score in units of the threshold: 0 at the median of healthy recordings, 1 at the threshold."""
         return (score - self.median_score) / (self.threshold - self.median_score)
 
-    def scores(self, parts: list[np.ndarray]) -> np.ndarray:
+    @property
+    def needs_samples(self) -> bool:
+        """It scores samples, and not log-mel frames alone."""
+        return self.detector.model.needs_samples
+
+    @property
+    def name(self) -> str:
+        """Of the detector, with its members where it has some: ``fusion of ldn and mahalanobis``."""
+        model = self.detector.model
+        if model.name != "fusion":
+            return model.name
+        return f"fusion of {listed(model.variant.split(', '))}"
+
+    def scores(self, parts: list[np.ndarray], signals: list[np.ndarray] | None = None) -> np.ndarray:
         """The scores of recordings, or of parts of one as if each were a recording.
 
         Parameters
         ----------
         parts : list of np.ndarray [shape=(n_frames, n_mels), dtype=float32]
             The log-mel frames of each, no fewer than a window of the model has [dB].
+        signals : list of np.ndarray [shape=(n_samples,)], optional
+            The samples of each, which must be there where ``needs_samples`` is true.
 
         Returns
         -------
         np.ndarray [shape=(n,), dtype=float64]
         """
         model = self.detector.model
-        _, scores = model.score_recordings(windows_of(parts, model.frames), *self.way)
+        windows = windows_of(parts, model.frames, signals=signals if self.needs_samples else None)
+        _, scores = model.score_recordings(windows, *self.way)
         return np.asarray(scores, dtype=np.float64)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -52,25 +52,28 @@ class Graph:
         """A value in another type of numpy."""
         return self("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(to)))
 
-    def call(self, model: onnx.ModelProto, value: str, name: str) -> str:
-        """Add a model of one input and one output.
+    def stacked(self, values: Sequence[str]) -> str:
+        """Single numbers as a vector."""
+        return self("Concat", *(self("Unsqueeze", value, [0]) for value in values), axis=0)
+
+    def call(self, model: onnx.ModelProto, *values: str) -> str:
+        """Add a model of one output.
 
         Parameters
         ----------
         model : onnx.ModelProto
             Its operators are of `OPSET`.
-        value : str
+        values : str
             What it is given.
-        name : str
-            What the names of its values begin with.
 
         Returns
         -------
         str
             The name of its output.
         """
-        graph = compose.add_prefix(model, f"{name}/").graph
-        self._nodes.append(helper.make_node("Identity", [value], [graph.input[0].name]))
+        graph = compose.add_prefix(model, f"model_{len(self._nodes)}/").graph
+        for value, given in zip(values, graph.input, strict=True):
+            self._nodes.append(helper.make_node("Identity", [value], [given.name]))
         for node in graph.node:
             # where in which file of whose computer the operator comes from
             node.ClearField("metadata_props")

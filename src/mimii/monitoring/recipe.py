@@ -1,28 +1,37 @@
-"""All that makes a detector from log-mel frames, so that it can be made again from some of the recordings."""
+"""All that makes a detector from recordings, so that it can be made again from some of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from mimii.features.origins import Origins
+from mimii.features.windows import Windows
 from mimii.models import REGISTRY, create_model
 from mimii.models.base import Detector
+from mimii.models.machines import ONE_MACHINE
+from mimii.models.registry import member_settings, members, trains_network, window_length
 from mimii.models.trained import windows_of
+from mimii.monitoring.heard import Heard
 from mimii.settings import ClipSettings, FeatureSettings, TrainingSettings
+from mimii.sweep.identity import derive_seed
 from mimii.training.hooks import Training
 
 # Blocks that are held out in turn. Fewer are not enough: a covariance of 64 bands that is learnt from four fifths of
 # 200 recordings gives scores of another scale than one that is learnt from all.
 BLOCKS = 20
-# Networks, and the models of scikit-learn that see windows, take longer to train, so they have five blocks. From few
-# recordings they learn quickly. Then there are more blocks: as many as learn from about 500 recordings together.
+# Whatever is trained in epochs, and the models of scikit-learn that see windows, take longer, so they have five blocks.
+# From few recordings they learn quickly. Then there are more blocks: as many as learn from about 500 recordings
+# together.
 _TRAININGS = 5
 _RECORDINGS = 500
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Recipe:
-    """All that makes a detector from log-mel frames.
+    """All that makes a detector from recordings.
 
     Attributes
     ----------
@@ -32,28 +41,59 @@ class Recipe:
         Of the log-mel frames.
     sample_rate : int
         Of the recordings [Hz].
-    frames : int > 0
-        In a window.
     training : TrainingSettings
-    seed : int
-        Of the training.
     clip : ClipSettings
     device : str
+        For networks.
+    others : list of list of Heard
+        Recordings of each other machine, for a detector that learns to tell machines apart.
     """
 
     model: str
     features: FeatureSettings
     sample_rate: int
-    frames: int
     training: TrainingSettings
-    seed: int
     clip: ClipSettings
     device: str
+    others: Sequence[Sequence[Heard]] = ()
+
+    @property
+    def frames(self) -> int:
+        """In a window."""
+        return window_length(self.model, self.training.frames, self.clip)
+
+    @property
+    def seed(self) -> int:
+        """Of its training."""
+        return derive_seed(self.training.seed, self.model)
+
+    @property
+    def is_quick(self) -> bool:
+        """It is fitted within a moment, or on a GPU: then processes side by side gain nothing."""
+        return self._is_fitted_at_once or self._place != "cpu"
+
+    @property
+    def _is_fitted_at_once(self) -> bool:
+        entry = REGISTRY[self.model]
+        return entry.is_clip_level and not (entry.is_network or entry.has_embedding)
+
+    @property
+    def _place(self) -> str:
+        """Where it runs."""
+        return self.device if trains_network(self.model, self.clip) else "cpu"
+
+    def of_members(self) -> list["Recipe"]:
+        """Of a fusion, how each of its members is made; each of any other detector is its only member."""
+        found = []
+        for name in members(self.model, self.clip):
+            others = self.others if REGISTRY[name].knows_machines else ()
+            found.append(replace(self, model=name, others=others))
+        return found
 
     def trainings(self, count: int) -> int:
         """How many detectors are made to score held-out recordings, of which there are so many."""
-        wanted = max(_TRAININGS, _RECORDINGS // count)
-        return min(count, BLOCKS, BLOCKS if REGISTRY[self.model].is_clip_level else wanted)
+        wanted = BLOCKS if self._is_fitted_at_once else max(_TRAININGS, _RECORDINGS // count)
+        return min(count, BLOCKS, wanted)
 
     def epochs(self, count: int, of: int) -> int:
         """The epochs in which a network takes as many steps with some of the recordings as with all of them.
@@ -65,21 +105,31 @@ class Recipe:
         Parameters
         ----------
         count, of : int > 0
-            How many recordings are learnt from, and how many there are.
+            How many recordings of the machine are learnt from, and how many there are.
         """
-        return round(self.training.epochs * of / count) if REGISTRY[self.model].is_network else 0
+        others = sum(map(len, self.others))
+        epochs = member_settings(self.model, self.training).epochs or 0
+        return round(epochs * (of + others) / (count + others))
 
-    def fit(self, parts: list[np.ndarray], of: int) -> tuple[Detector, dict[str, Any]]:
-        """Make a detector and let it learn from recordings.
+    def new(self) -> Detector:
+        """The detector before it has learnt anything."""
+        model = create_model(
+            self.model, n_mels=self.features.n_mels, frames=self.frames, device=self._place, clip=self.clip
+        )
+        assert isinstance(model, Detector)
+        return model
+
+    def fit(self, own: Sequence[Heard], of: int) -> tuple[Detector, dict[str, Any]]:
+        """Make a detector and let it learn from recordings; it forgets what other machines sound like.
 
         A network keeps some of them for validation, evenly from all of the time.
 
         Parameters
         ----------
-        parts : list of np.ndarray [shape=(n_frames, n_mels), dtype=float32]
-            The log-mel frames of each recording [dB].
+        own : sequence of Heard
+            Recordings of the machine.
         of : int > 0
-            How many recordings there are; see `epochs`.
+            How many there are; see `epochs`.
 
         Returns
         -------
@@ -87,24 +137,48 @@ class Recipe:
         history : dict of str to Any
             What happened meanwhile; see `mimii.training.history.History`.
         """
-        entry = REGISTRY[self.model]
-        model = create_model(
-            self.model, n_mels=self.features.n_mels, frames=self.frames, device=self.device, clip=self.clip
+        model, windows = self.new(), self._windows(own)
+        model.load_libraries()
+        training = Training(
+            replace(member_settings(self.model, self.training), epochs=self.epochs(len(own), of)), self.seed
         )
-        assert isinstance(model, Detector)
-        windows = windows_of(parts, self.frames)
-        if not entry.is_network:
-            return model, vars(model.fit(windows, None, Training(self.training, self.seed)))
-        from mimii.training.devices import precision
-        from mimii.training.loop import load_libraries
+        if not REGISTRY[self.model].is_network:
+            history = model.fit(windows, None, training)
+        else:
+            from mimii.training.devices import precision
 
-        load_libraries()
-        is_validation = validation_of(len(parts), self.training.val_split)[windows.recording]
-        validation = windows.take(np.flatnonzero(is_validation)) if is_validation.any() else None
-        settings = replace(self.training, epochs=self.epochs(len(parts), of))
-        with precision(settings.tf32):
-            history = model.fit(windows.take(np.flatnonzero(~is_validation)), validation, Training(settings, self.seed))
+            is_validation = self._are_for_validation(own)[windows.recording]
+            validation = windows.take(np.flatnonzero(is_validation)) if is_validation.any() else None
+            with precision(self.training.tf32):
+                history = model.fit(windows.take(np.flatnonzero(~is_validation)), validation, training)
+        if self.others:
+            model.keep_only(ONE_MACHINE)
         return model, vars(history)
+
+    def _windows(self, own: Sequence[Heard]) -> Windows:
+        """The windows of recordings of the machine, and of those of the other machines."""
+        windows = windows_of_heard([*own, *chain.from_iterable(self.others)], self.frames)
+        if self.others:
+            machine = np.repeat(np.arange(1 + len(self.others)), [len(own), *map(len, self.others)])
+            names = [f"machine {number}" for number in range(1, 1 + len(self.others))]
+            windows.origins = Origins(
+                machines=(ONE_MACHINE, *(("", "", name) for name in names)),
+                machine=machine,
+                classes=("the machine", *names),
+                target=machine,
+                is_target_domain=np.zeros(len(machine), dtype=bool),
+            )
+        return windows
+
+    def _are_for_validation(self, own: Sequence[Heard]) -> np.ndarray:
+        """Which of the recordings are kept for validation: some of each machine."""
+        return np.concatenate([validation_of(len(heard), self.training.val_split) for heard in (own, *self.others)])
+
+
+def windows_of_heard(heard: Sequence[Heard], length: int) -> Windows:
+    """The windows of recordings, of so many frames each; with samples where they are there."""
+    signals = [one.signal for one in heard if one.signal is not None]
+    return windows_of([one.frames for one in heard], length, signals=signals or None)
 
 
 def validation_of(count: int, fraction: float) -> np.ndarray:

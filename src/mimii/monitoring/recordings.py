@@ -1,48 +1,17 @@
-"""Finds the healthy recordings of a machine and makes them log-mel frames; says which ones can't be used, and why."""
+"""Finds the healthy recordings of machines; says which ones can't be used, and why."""
 
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
-from mimii.data.audio import RecordingError, read_channel
 from mimii.data.content import contents
 from mimii.data.folders import UNUSABLE, audio_files, on_disk
 from mimii.errors import UserError
-from mimii.features.logmel import FULL_SCALE, log_mel
-from mimii.runtime.processes import in_parallel
-from mimii.settings import FeatureSettings
-
-_CHUNK = 64  # recordings that a process is given at once
-_SILENCE = 1e-16  # mean square of samples that counts as silence: the level stays a number
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A recording as a detector hears it.
-
-    Attributes
-    ----------
-    path : str
-    frames : np.ndarray [shape=(n_frames, n_mels), dtype=float32]
-        [dB]
-    sample_rate : int
-        [Hz]
-    seconds : float
-    level : float
-        See `level_of`.
-    """
-
-    path: str
-    frames: np.ndarray
-    sample_rate: int
-    seconds: float
-    level: float
+from mimii.monitoring.heard import Heard, Hearing, hear
 
 
 @dataclass(frozen=True)
@@ -52,43 +21,19 @@ class Recordings:
     Attributes
     ----------
     heard : list of Heard
-        All of one sample rate.
+        Of the machine that is to be watched; all of one sample rate.
     digests : list of str
         Of their content; see `mimii.data.content`.
     left_out : dict of str to str
         The path of each recording that can't be used, and why.
+    others : list of list of Heard
+        Those of each other machine that has some, of the same sample rate.
     """
 
     heard: list[Heard]
     digests: list[str]
     left_out: dict[str, str]
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """Some recordings for a process."""
-
-    start: int
-    paths: list[str]
-    settings: FeatureSettings
-    frames: int
-    fft: Literal["torch", "scipy"]
-
-    @property
-    def name(self) -> str:
-        return f"features of {self.paths[0]} and {len(self.paths) - 1} more"
-
-
-def level_of(signal: np.ndarray) -> float:
-    """Root mean square of samples against full scale [dB].
-
-    Parameters
-    ----------
-    signal : np.ndarray [shape=(n_samples,), dtype=int16 or float32]
-        As `mimii.data.audio.read_channel` gives it. Silence is at -160 dB.
-    """
-    mean_square = float(np.mean(np.square(signal, dtype=np.float64))) / FULL_SCALE[signal.dtype.name] ** 2
-    return 10 * float(np.log10(max(mean_square, _SILENCE)))
+    others: list[list[Heard]] = field(default_factory=list)
 
 
 def find(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[str], dict[str, str]]:
@@ -143,76 +88,79 @@ def natural_key(path: str) -> list[tuple[str, int]]:
 
 
 def load(
-    paths: Iterable[str | os.PathLike[str]], settings: FeatureSettings, frames: int, jobs: int, *, uses_torch: bool
+    paths: Iterable[str | os.PathLike[str]],
+    hearing: Hearing,
+    jobs: int,
+    others: Sequence[str | os.PathLike[str]] = (),
 ) -> Recordings:
     """Find recordings, read them in parallel and compute their log-mel frames as they will be when others are judged.
 
-    Left out are those that can't be read, have another sample rate than most, are shorter than the detector needs, are
-    silent, or are the same as an earlier one.
+    Left out are those that can't be read, have another sample rate than most of the machine, are shorter than the
+    detector needs, are silent, or are the same as an earlier one.
 
     Parameters
     ----------
     paths : iterable of path
         See `find`.
-    settings : FeatureSettings
-    frames : int > 0
-        The fewest frames that a recording must have.
+    hearing : Hearing
     jobs : int > 0
         Processes.
-    uses_torch : bool
-        Of the detector; see `mimii.models.trained.frames_of_samples`.
+    others : sequence of path
+        Recordings of other machines: each path is one machine, a file or a directory.
 
     Raises
     ------
     UserError
-        A path does not exist.
+        A path does not exist, a recording is of two machines, or none of another machine can be used.
     """
-    from tqdm import tqdm
+    own, left_out = find(paths)
+    of_others = {os.fspath(given): _of_other(given, left_out) for given in others}
+    every = list(dict.fromkeys(chain(own, *of_others.values())))
+    digests = dict(zip(every, (content.digest for content in contents(every)), strict=True))
+    _check_apart({"the machine": own} | {f"--others {given}": found for given, found in of_others.items()}, digests)
+    results = hear(every, hearing, jobs)
+    rates = Counter(result.sample_rate for path in own if isinstance(result := results[path], Heard))
+    usual = rates.most_common(1)[0][0] if rates else 0
+    first: dict[str, str] = {}  # the path of the first recording of each digest
 
-    found, left_out = find(paths)
-    fft: Literal["torch", "scipy"] = "torch" if uses_torch else "scipy"
-    chunks = [_Chunk(i, found[i : i + _CHUNK], settings, frames, fft) for i in range(0, len(found), _CHUNK)]
-    results: dict[int, Heard | str] = {}
-    with tqdm(total=len(found), desc="features", unit="rec", disable=None, leave=False) as progress:
-        for start, heard in in_parallel(_hear_chunk, chunks, jobs):
-            results |= dict(enumerate(heard, start))
-            progress.update(len(heard))
-    ordered = [results[number] for number in range(len(found))]
-    rates = Counter(result.sample_rate for result in ordered if isinstance(result, Heard))
-    kept: list[Heard] = []
-    digests: dict[str, str] = {}  # and the path of the first recording of each
-    for path, result, content in zip(found, ordered, contents(found), strict=True):
-        if isinstance(result, str):
-            left_out[path] = result
-        elif result.sample_rate != (usual := rates.most_common(1)[0][0]):
-            left_out[path] = f"{result.sample_rate} Hz, where most recordings have {usual} Hz"
-        elif content.digest in digests:
-            left_out[path] = f"a copy of {digests[content.digest]}"
-        else:
-            digests[content.digest] = path
-            kept.append(result)
-    return Recordings(kept, list(digests), left_out)
+    def usable(found: list[str]) -> list[Heard]:
+        kept = []
+        for path in found:
+            result, digest = results[path], digests[path]
+            if isinstance(result, str):
+                left_out[path] = result
+            elif result.sample_rate != usual:
+                left_out[path] = f"{result.sample_rate} Hz, where most recordings have {usual} Hz"
+            elif digest in first:
+                left_out[path] = f"a copy of {first[digest]}"
+            else:
+                first[digest] = path
+                kept.append(result)
+        return kept
+
+    heard = usable(own)
+    kept = [machine for found in of_others.values() if (machine := usable(found))]
+    if of_others and heard and not kept:
+        path = next(chain.from_iterable(of_others.values()))
+        raise UserError(f"no recording of --others can be used, such as {path}: {left_out[path]}")
+    return Recordings(heard, [digests[one.path] for one in heard], left_out, kept)
 
 
-def _hear_chunk(chunk: _Chunk) -> tuple[int, list[Heard | str]]:
-    return chunk.start, [_hear(path, chunk) for path in chunk.paths]
+def _of_other(given: str | os.PathLike[str], left_out: dict[str, str]) -> list[str]:
+    """The recordings of another machine; adds to those that are left out."""
+    found, not_used = find([given])
+    left_out |= not_used
+    if not found:
+        raise UserError(f"there is no audio file to learn from in --others {os.fspath(given)}")
+    return found
 
 
-def _hear(path: str, chunk: _Chunk) -> Heard | str:
-    """A recording, or why it can't be used."""
-    settings = chunk.settings
-    try:
-        signal, sample_rate = read_channel(Path(path), settings.channel)
-    except RecordingError as error:
-        return str(error)
-    if len(signal) < settings.n_fft:
-        return f"too short: {len(signal)} samples, and an FFT frame has {settings.n_fft}"
-    if (signal == signal[0]).all():
-        return "digital silence: all samples are the same"
-    with np.errstate(over="ignore", invalid="ignore"):
-        frames = log_mel(signal, sample_rate, settings, fft=chunk.fft)
-    if len(frames) < chunk.frames:
-        return f"too short: {len(frames)} frames, and a window has {chunk.frames}"
-    if not np.isfinite(frames).all():
-        return "values that are so large that the log-mel frames are not finite"
-    return Heard(path, frames, sample_rate, len(signal) / sample_rate, level_of(signal))
+def _check_apart(machines: Mapping[str, list[str]], digests: Mapping[str, str]) -> None:
+    """See that no recording is of two machines: a network can't tell it from itself."""
+    known: dict[str, tuple[str, str]] = {}  # of each digest the machine and the path
+    for machine, found in machines.items():
+        for path in found:
+            other, earlier = known.setdefault(digests[path] or path, (machine, path))
+            if other != machine:
+                same = "" if earlier == path else f", which is the same as {earlier},"
+                raise UserError(f"{path}{same} is among the recordings of {other} and of {machine}")

@@ -4,7 +4,7 @@ import numpy as np
 
 from mimii.features.logmel import FULL_SCALE
 from mimii.monitoring.healthy import Healthy
-from mimii.monitoring.recordings import level_of
+from mimii.monitoring.heard import level_of
 
 _LEVEL = 6.0  # dB beyond all training recordings
 _LENGTH = 2.0  # times as long as the longest training recording, or of the shortest as long as this

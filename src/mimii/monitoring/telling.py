@@ -86,6 +86,7 @@ def facts(explanation: Explanation) -> dict[str, str]:
     scoring, pooling = monitor.way
     way = ", ".join(filter(None, (scoring if scoring != "native" else "", pooling)))
     total, count = float(healthy.seconds.sum()), len(healthy.paths)
+    others = detector.facts.get("other_files", 0)
     asked = f"{100 * monitor.false_alarms:.3g} of 100 healthy recordings may be called abnormal"
     return {
         "Recording": plain(judgement.path),
@@ -93,9 +94,10 @@ def facts(explanation: Explanation) -> dict[str, str]:
         "In units of the threshold": f"{judgement.relative:.2f}, where 0 is the median of healthy recordings, and 1 "
         "the alarm",
         "Alarm": f"{asked}; set by the scores of {len(monitor.calibration.scores):,} recordings that were held out",
-        "Detector": f"{name} ({REGISTRY[name].summary}{f'; {way}' if way else ''})",
+        "Detector": f"{monitor.name} ({REGISTRY[name].summary}{f'; {way}' if way else ''})",
         "Learnt from": f"{count:,} healthy recordings of {_length(total)} in all, "
-        f"{short(_name(str(healthy.paths[0])), 40)} to {short(_name(str(healthy.paths[-1])), 40)}",
+        f"{short(_name(str(healthy.paths[0])), 40)} to {short(_name(str(healthy.paths[-1])), 40)}"
+        f"{f', and {others} of other machines' if others else ''}",
         "Hears": f"channel {features.channel} at {detector.sample_rate:,} Hz, {features.n_mels} mel bands",
     }
 

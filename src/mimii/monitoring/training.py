@@ -1,9 +1,8 @@
 """From healthy recordings of a machine to a monitor: the detector, its threshold, and what is promised of it."""
 
-import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,25 +14,24 @@ from mimii.errors import TaskError, UserError
 from mimii.evaluation.conformal import alarm_threshold
 from mimii.evaluation.efficiency import device_name
 from mimii.features.logmel import mel_filter_bank
-from mimii.models import DETECTORS, REGISTRY, scoring_ways
-from mimii.models.calibration import Calibration, Machine
+from mimii.models import scoring_ways
+from mimii.models.calibration import Calibration
+from mimii.models.machines import ONE_MACHINE
+from mimii.models.registry import needs_samples, trains_network, window_length
 from mimii.models.trained import TrainedDetector
 from mimii.monitoring.calibrating import fit_and_hold_out
+from mimii.monitoring.choosing import MANY, check, recommended, uses_others, without_others
 from mimii.monitoring.doubts import doubts
 from mimii.monitoring.healthy import Healthy, mean_parts, part_length
+from mimii.monitoring.heard import Hearing
 from mimii.monitoring.monitor import Monitor
 from mimii.monitoring.recipe import Recipe
 from mimii.monitoring.recordings import Recordings, load
-from mimii.runtime.spelling import did_you_mean
+from mimii.runtime.devices import choose_device
 from mimii.settings import MonitorSettings
-from mimii.sweep.identity import derive_seed
-
-log = logging.getLogger(__name__)
 
 FEWEST = 5  # recordings: as many as a distribution of scores can be fitted to
-MANY = 50  # recordings: of fewer, ldn and pca know too little, which are parts of fusion
 _LEAST_SHARE = 1e-6  # of false alarms: no tail that is fitted to some scores says anything of less
-_ONE_MACHINE: Machine = ("", "", "")
 _PERCENTILES = (0.005, 0.995)  # together one recording in a hundred is beyond them
 
 
@@ -48,19 +46,21 @@ class Learnt:
         The path of each recording that was not learnt from, and why.
     warnings : list of str
         What is to be known before the monitor is relied on, a sentence or two each.
+    missing : tuple of str
+        What would be a part of the fusion if there were recordings of other machines.
     """
 
     monitor: Monitor
     left_out: dict[str, str]
     warnings: list[str]
+    missing: tuple[str, ...] = ()
 
 
-def recommended(count: int) -> str:
-    """The detector for a number of healthy recordings where there is no faulty one to compare detectors with."""
-    return "fusion" if count >= MANY else "mahalanobis"
-
-
-def train_monitor(paths: Iterable[str | os.PathLike[str]], settings: MonitorSettings) -> Learnt:
+def train_monitor(
+    paths: Iterable[str | os.PathLike[str]],
+    settings: MonitorSettings,
+    others: Sequence[str | os.PathLike[str]] = (),
+) -> Learnt:
     """Learn from healthy recordings of one machine.
 
     Parameters
@@ -68,6 +68,9 @@ def train_monitor(paths: Iterable[str | os.PathLike[str]], settings: MonitorSett
     paths : iterable of path
         Recordings, and directories in which there are some, at any depth and of any name.
     settings : MonitorSettings
+    others : sequence of path
+        Healthy recordings of other machines, for detectors that learn to tell machines apart: each path is one machine,
+        a directory or a recording. The monitor forgets what they sound like.
 
     Raises
     ------
@@ -76,14 +79,15 @@ def train_monitor(paths: Iterable[str | os.PathLike[str]], settings: MonitorSett
     """
     if not _LEAST_SHARE <= settings.false_alarms < 0.5:
         raise UserError(f"a share of {settings.false_alarms} false alarms can't be asked for: choose 0.01, say")
-    model = settings.model
-    if model is not None and model not in DETECTORS:
-        raise UserError(f"there is no detector {model}{did_you_mean(model, DETECTORS)}")
-    has_torch = model is not None and REGISTRY[model].is_network
-    if model and (misfit := REGISTRY[model].misfit(settings.features.n_mels, settings.training.frames)):
-        raise UserError(f"{model} needs {misfit}")
-    length = REGISTRY[model].window_length(settings.training.frames) if model else 1
-    recordings = load(paths, settings.features, length, settings.jobs or int(cpu_count()), uses_torch=has_torch)
+    model, clip = check(settings, has_others=bool(others))
+    hears = model or "fusion"
+    hearing = Hearing(
+        settings=settings.features,
+        frames=window_length(hears, settings.training.frames, clip),
+        uses_torch=trains_network(hears, clip),
+        needs_samples=needs_samples(hears, clip),
+    )
+    recordings = load(paths, hearing, _jobs(settings), others)
     if len(recordings.heard) < FEWEST:
         raise UserError(_too_few(recordings))
     return learn(recordings, model or recommended(len(recordings.heard)), settings)
@@ -106,44 +110,46 @@ def learn(recordings: Recordings, model: str, settings: MonitorSettings) -> Lear
     UserError
         It can't learn from them, or no threshold follows.
     """
-    entry = REGISTRY[model]
+    asked = settings.scoring.clip
+    others = recordings.others if uses_others(model, asked) else []
+    clip = asked if others else without_others(model, asked)
     recipe = Recipe(
         model=model,
         features=settings.features,
         sample_rate=recordings.heard[0].sample_rate,
-        frames=entry.window_length(settings.training.frames),
         training=settings.training,
-        seed=derive_seed(settings.training.seed, model),
-        clip=settings.scoring.clip,
-        device=_device(settings.device) if entry.is_network else "cpu",
+        clip=clip,
+        device=choose_device(settings.device) if trains_network(model, clip) else "cpu",
+        others=others,
     )
-    way = scoring_ways(recipe.model, settings.scoring.scoring[:1], settings.scoring.score_pooling)[0]
-    parts = [heard.frames for heard in recordings.heard]
+    scoring = settings.scoring
+    way = scoring_ways(model, scoring.scoring[:1], scoring.score_pooling, scoring.backend[:1])[0]
     healthy = _healthy(recordings, recipe)
     begin = time.perf_counter()
     try:
-        fitted = fit_and_hold_out(parts, recipe, way, healthy, settings.jobs or int(cpu_count()))
+        fitted = fit_and_hold_out(recordings.heard, recipe, way, healthy, _jobs(settings))
     except TaskError as error:
-        raise UserError(f"{recipe.model} can't learn from these recordings: {error}") from error
+        raise UserError(f"{model} can't learn from these recordings: {error}") from error
     seconds = time.perf_counter() - begin
-    if not np.isfinite(fitted.highest).all():
+    highest = np.array([values.max() for values in fitted.curves])
+    if not np.isfinite(highest).all():
         raise UserError("the detector's scores of parts of healthy recordings are not finite")
-    calibrations = {
-        each: _calibration(fitted.scores[each], settings.false_alarms) for each in scoring_ways(recipe.model)
-    }
+    calibrations = {each: _calibration(fitted.scores[each], settings.false_alarms) for each in scoring_ways(model)}
     facts: dict[str, Any] = {
         **fitted.history,
         "scoring": way[0],
         "score_pooling": way[1],
         "false_alarms": settings.false_alarms,
-        "train_files": len(parts),
+        "train_files": len(recordings.heard),
         "left_out_files": len(recordings.left_out),
-        "trainings": 1 + fitted.trainings,
+        "other_machines": len(others),
+        "other_files": sum(map(len, others)),
+        "trainings": fitted.trainings,
         "all_trainings_time_sec": seconds,
         "seed": settings.training.seed,
         "device_name": device_name(recipe.device),
     }
-    healthy = replace(healthy, curve_threshold=alarm_threshold(fitted.highest, settings.false_alarms))
+    healthy = replace(healthy, curve_threshold=alarm_threshold(highest, settings.false_alarms))
     detector = TrainedDetector(fitted.model, recipe.features, recipe.sample_rate, calibrations, facts)
     monitor = Monitor(detector, healthy)
     scores = monitor.calibration.scores
@@ -152,15 +158,25 @@ def learn(recordings: Recordings, model: str, settings: MonitorSettings) -> Lear
             f"half of the recordings or more have the same score, {monitor.median_score:.4g}, and no threshold "
             "follows: are they recordings of a machine that runs?"
         )
-    return Learnt(monitor, recordings.left_out, [*doubts(healthy, scores), *_empty_bands(recipe)])
+    warnings = [*doubts(healthy, scores), *_empty_bands(recipe)]
+    if recordings.others and not others:
+        warnings.append(
+            f"the recordings of --others are not used: {model} is recommended for fewer than {MANY} recordings and "
+            "learns from one machine alone; --model fusion uses them"
+        )
+    return Learnt(monitor, recordings.left_out, warnings, tuple(name for name in asked.fuse if name not in clip.fuse))
+
+
+def _jobs(settings: MonitorSettings) -> int:
+    return settings.jobs or int(cpu_count())
 
 
 def _calibration(scores: np.ndarray, false_alarms: float) -> Calibration:
     if not np.isfinite(scores).all():
         raise UserError("the detector's scores of healthy recordings are not finite")
     threshold = alarm_threshold(scores, false_alarms)
-    machines = (_ONE_MACHINE,) * len(scores)
-    return Calibration(scores, machines, "held_out", threshold, {_ONE_MACHINE: threshold})
+    machines = (ONE_MACHINE,) * len(scores)
+    return Calibration(scores, machines, "held_out", threshold, {ONE_MACHINE: threshold})
 
 
 def _healthy(recordings: Recordings, recipe: Recipe) -> Healthy:
@@ -192,12 +208,6 @@ def _empty_bands(recipe: Recipe) -> list[str]:
     count = int((bank.max(axis=1) == 0).sum())
     text = f"{count} of {features.n_mels} mel bands hold no FFT bin and are constant: raise --n_fft or lower --n_mels"
     return [text] if count else []
-
-
-def _device(name: str) -> str:
-    from mimii.runtime.devices import choose_device
-
-    return choose_device(name)
 
 
 def _too_few(recordings: Recordings) -> str:

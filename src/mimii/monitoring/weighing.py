@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from mimii.features.logmel import band_edges
+from mimii.monitoring.equalising import equalised
 from mimii.monitoring.finding import Finding
 from mimii.monitoring.healthy import Healthy, part_length
 from mimii.monitoring.monitor import Monitor
@@ -23,7 +24,7 @@ _CANDIDATES = 8  # regions whose effect is looked at
 _SHOWN = 3
 
 
-def find(monitor: Monitor, frames: np.ndarray, score: float) -> list[Finding]:
+def find(monitor: Monitor, frames: np.ndarray, signal: np.ndarray, score: float) -> list[Finding]:
     """Find what sets a recording apart from healthy ones: the most important first, three at most.
 
     Regions are looked for in the signal's own terms, whatever the detector; then each is made to sound as usual, and
@@ -35,19 +36,21 @@ def find(monitor: Monitor, frames: np.ndarray, score: float) -> list[Finding]:
     monitor : Monitor
     frames : np.ndarray [shape=(n_frames, n_mels), dtype=float32]
         Log-mel frames of the recording, no fewer than a window of the model has [dB].
+    signal : np.ndarray [shape=(n_samples,)]
+        Its samples.
     score : float
         Of the recording.
     """
     healthy, length = monitor.healthy, part_length(monitor.detector.hop_seconds)
     lasting = lasting_regions(healthy, frames, length, _STRICT)
     moments = momentary_regions(healthy, frames, length, _margin(_STRICT_MARGIN, healthy), lasting)
-    found = _weighed(monitor, frames, score, lasting + moments)
+    found = _weighed(monitor, frames, signal, score, lasting + moments)
     if score > monitor.threshold and not any(effect >= _EXPLAINS for _, effect in found):
         levelled, moved, level = without_level(healthy, frames)
         lasting = [replace(region, level=level) for region in lasting_regions(levelled, moved, length, _STRICT)]
         lasting = lasting or lasting_regions(healthy, frames, length, _LAX)
         moments = momentary_regions(healthy, frames, length, _margin(_LAX_MARGIN, healthy), lasting)
-        further = _weighed(monitor, frames, score, lasting + moments)
+        further = _weighed(monitor, frames, signal, score, lasting + moments)
         found = [(region, effect) for region, effect in further if effect >= _EXPLAINS] or found
     return [_finding(monitor, frames, region, effect) for region, effect in found[:_SHOWN]]
 
@@ -56,16 +59,29 @@ def _margin(margin: tuple[float, float], healthy: Healthy) -> float:
     return margin[0] + margin[1] / len(healthy.vectors)
 
 
-def _weighed(monitor: Monitor, frames: np.ndarray, score: float, regions: list[Region]) -> list[tuple[Region, float]]:
+def _weighed(
+    monitor: Monitor, frames: np.ndarray, signal: np.ndarray, score: float, regions: list[Region]
+) -> list[tuple[Region, float]]:
     """Regions with the share of the score above that of the median healthy recording that they make: highest first."""
     regions = sorted(regions, key=lambda region: -region.evidence)[:_CANDIDATES]
     excess = score - monitor.median_score
     effects = np.zeros(len(regions))
     if regions and excess > 0:
-        scores = monitor.scores([_as_usual(monitor.healthy, frames, region) for region in regions])
+        changed = [_as_usual(monitor.healthy, frames, region) for region in regions]
+        scores = monitor.scores(changed, _changed_samples(monitor, frames, signal, changed))
         effects = np.clip((score - scores) / excess, 0, 1)
     found = list(zip(regions, effects.tolist(), strict=True))
     return sorted(found, key=lambda pair: -round(pair[1], 2))  # equal ones stay in the order of their evidence
+
+
+def _changed_samples(
+    monitor: Monitor, frames: np.ndarray, signal: np.ndarray, changed: list[np.ndarray]
+) -> list[np.ndarray] | None:
+    """The samples that go with changed frames, for a detector that needs them."""
+    if not monitor.needs_samples:
+        return None
+    rate, hop_length = monitor.detector.sample_rate, monitor.detector.features.hop_length
+    return [equalised(signal, frames, one, rate, hop_length) for one in changed]
 
 
 def _finding(monitor: Monitor, frames: np.ndarray, region: Region, effect: float) -> Finding:

@@ -1,5 +1,6 @@
 """What all networks share."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -20,9 +21,13 @@ class Network(nn.Module):
     ----------
     keeps_best : bool
         After training it has the weights of its best epoch, or else of the last one.
+    weight_decay, min_batch
+        As `mimii.training.resident.Trainable` has them.
     """
 
     keeps_best: bool = True
+    weight_decay: float = 0.0
+    min_batch: int = 1
     mean: torch.Tensor
     std: torch.Tensor
 
@@ -38,6 +43,9 @@ class Network(nn.Module):
         mean, std = windows.band_statistics()
         self.mean.copy_(torch.from_numpy(mean))
         self.std.copy_(torch.from_numpy(std))
+
+    def fit_normalisation(self, batches: Iterable[torch.Tensor]) -> None:
+        """Take nothing from the batches: the scale is known beforehand."""
 
     def standardise(self, windows: torch.Tensor) -> torch.Tensor:
         """Each mel band to mean 0 and standard deviation 1: (B, frames, n_mels) -> the same."""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mimii.models import REGISTRY
-from mimii.settings import NATIVE, TrainingSettings
+from mimii.settings import NATIVE, ClipSettings, TrainingSettings
 from mimii.storage import schema
 from mimii.sweep.identity import used_settings
 
@@ -22,11 +22,13 @@ def without_unused_settings(rows: pd.DataFrame) -> pd.DataFrame:
     Models that are not in the registry keep all of them.
     """
     rows = rows.copy()
-    settings = TrainingSettings()
-    for (model, device), group in rows.groupby(["model", "device"]):
+    settings = TrainingSettings(epochs=1, batch_size=1)  # all of them have a value
+    fused = rows["fuse"].fillna("") if "fuse" in rows else pd.Series("", index=rows.index)
+    for (model, device, fuse), group in rows.groupby([rows["model"], rows["device"], fused]):
         if model not in REGISTRY:
             continue
-        used = used_settings(str(model), settings, str(device))
+        clip = ClipSettings(fuse=tuple(str(fuse).split())) if fuse else ClipSettings()
+        used = used_settings(str(model), settings, str(device), clip)
         for name in (field.name for field in fields(settings) if field.name not in used):
             rows.loc[group.index, name] = "" if schema.is_text(name) else np.nan
     return rows

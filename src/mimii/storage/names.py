@@ -46,9 +46,9 @@ def file_name(text: str) -> str:
     return plain.encode()[:_LONGEST].decode(errors="ignore")
 
 
-def feature_file(machine: str, facts: Any) -> str:
+def feature_file(machine: str, facts: Any, kind: str = "") -> str:
     """Name of the features of a machine's recordings; ``facts`` are all that they depend on."""
-    return f"{file_name(machine)}_{digest(facts)}.v{CACHE_VERSION}.pickle"
+    return f"{'_'.join(filter(None, (file_name(machine), kind, digest(facts))))}.v{CACHE_VERSION}.pickle"
 
 
 def model_file(model: str, group: str, training_digest: str) -> str:

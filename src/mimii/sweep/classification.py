@@ -145,14 +145,14 @@ def plan(settings: ClassificationSettings, recordings: pd.DataFrame) -> list[Cla
         labelled = split_for_classification(recordings, training.seed)
         if labelled.empty:
             raise UserError("no recording has a label, so there is nothing to learn from")
-        groups, dropped = drop_small_classes(make_groups(labelled, run.scope))
+        groups, dropped = drop_small_classes(make_groups(labelled, run.scope or "machine"))
         if dropped:
             warn_once(f"Not used, too few clips for both sides of the split: {', '.join(dropped)}.", said)
         groups = usable(groups, partial(why_not, classification_type=task_type), said)
         copies |= find_copies(groups)
         classes = {group: class_list(group, task_type) for group in groups}
         subjects = {
-            group: subjects_of(group, run.scope, partial(can_evaluate, task_type, len(classes[group])))
+            group: subjects_of(group, run.scope or "machine", partial(can_evaluate, task_type, len(classes[group])))
             for group in groups
         }
         chosen: dict[str, Any] = {"classification_type": task_type, "class_weight": settings.class_weight}
@@ -166,6 +166,7 @@ def plan(settings: ClassificationSettings, recordings: pd.DataFrame) -> list[Cla
                     subjects=subjects[group],
                     ways=_ONE_WAY,
                     options=chosen | {"num_classes": len(classes[group])},
+                    scope=run.scope or "machine",
                     classes=classes[group],
                     **chosen,
                 )

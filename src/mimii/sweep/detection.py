@@ -1,7 +1,7 @@
 """Anomaly detection: models learn from normal recordings alone, by the protocol of the MIMII paper."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,19 +9,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mimii.data.machines import LABELS, UNLABELLED, machine_name
+from mimii.data.machines import LABELS, MACHINE, UNLABELLED, machine_name
 from mimii.data.splits import split_for_detection
+from mimii.errors import UserError
 from mimii.evaluation.efficiency import MB, measure_inference
 from mimii.evaluation.metrics import decision_metrics, detection_metrics
+from mimii.features.origins import Origins
 from mimii.features.windows import Features, Windows
-from mimii.models import clip_options, create_model, scoring_ways
+from mimii.models import REGISTRY, clip_options, create_model, scoring_ways
 from mimii.models.base import Detector, Model, WindowDetector
 from mimii.models.files import TrainedDetector
-from mimii.settings import ClipSettings, DetectionSettings
+from mimii.models.registry import Entry, scope_of
+from mimii.settings import DetectionSettings
 from mimii.storage import schema
 from mimii.sweep.checks import find_copies, warn_of_copies
-from mimii.sweep.groups import Key, MachineGroup, make_groups, usable
-from mimii.sweep.identity import Way, draws_random_numbers, with_seeds
+from mimii.sweep.groups import (
+    Key,
+    MachineGroup,
+    is_of_learnt_machine,
+    learnt_from,
+    make_groups,
+    name_those_not_judged,
+    usable,
+)
+from mimii.sweep.identity import Subject, Way, draws_random_numbers, with_seeds
 from mimii.sweep.planning import Planner, find, subjects_of
 from mimii.sweep.rows import Judgement, describe
 from mimii.sweep.task import Task
@@ -31,7 +42,7 @@ log = logging.getLogger(__name__)
 
 OUTPUT = "research_results.csv"
 COLUMNS = [column.name for column in schema.of_table("detection")]
-PROTOCOL = 5  # it is raised when a change of the code changes the numbers, and everything is then done again
+PROTOCOL = 6  # it is raised when a change of the code changes the numbers, and everything is then done again
 
 _METRICS = ("auc", "pr_auc", "pauc", "auc_source", "auc_target")
 _HELD_OUT = 0.2  # of the normal recordings of a machine, where nothing else is there to score
@@ -39,15 +50,7 @@ _HELD_OUT = 0.2  # of the normal recordings of a machine, where nothing else is 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DetectionTask(Task[TrainedDetector]):
-    """One detector for one machine group; see `mimii.sweep.task.Task`.
-
-    Attributes
-    ----------
-    clip : ClipSettings
-        For clip-level detectors.
-    """
-
-    clip: ClipSettings
+    """One detector for one machine group; see `mimii.sweep.task.Task`."""
 
     def create_model(self) -> Model:
         """Make the detector."""
@@ -62,6 +65,17 @@ class DetectionTask(Task[TrainedDetector]):
     def targets(self, recordings: pd.DataFrame) -> None:
         """Detectors learn without labels."""
         return
+
+    def origins(self, recordings: pd.DataFrame) -> Origins | None:
+        """The machine of each recording, for a detector that knows machines apart."""
+        if not REGISTRY[self.model].knows_machines:
+            return None
+        return Origins.of(recordings, self.clip.classes, is_of_learnt_machine(recordings))
+
+    def to_evaluate(self, recordings: pd.DataFrame) -> np.ndarray:
+        """Of a detector that knows machines apart, the recordings of those that it has learnt."""
+        is_eval = super().to_evaluate(recordings)
+        return is_eval & is_of_learnt_machine(recordings) if REGISTRY[self.model].knows_machines else is_eval
 
     def complete(
         self, model: Model, features: Features, windows: Windows, validation: Windows | None, training: Training
@@ -122,7 +136,7 @@ class DetectionTask(Task[TrainedDetector]):
 
 def prepare(settings: DetectionSettings) -> pd.DataFrame:
     """The recordings of an experiment, with a column ``split``: ``train`` or ``eval``."""
-    return hold_out(split_for_detection(find(settings.data)), settings.run.scope)
+    return hold_out(split_for_detection(find(settings.data)), settings.run.scope or "machine")
 
 
 def hold_out(recordings: pd.DataFrame, scope: str) -> pd.DataFrame:
@@ -157,38 +171,130 @@ def plan(
     UserError
         No machine group can be used.
     """
-    run, planner = settings.run, Planner(settings, PROTOCOL)
-    groups = usable(make_groups(recordings, run.scope), why_not, set())
-    warn_of_copies(find_copies(groups))
-    subjects = {group: subjects_of(group, run.scope, can_evaluate) for group in groups}
-    without = [
-        machine_name(subject.key)
-        for of_group in subjects.values()
-        for subject in of_group
-        if not _has_metrics(subject.recordings) and UNLABELLED not in set(subject.recordings["label"])
-    ]
-    if without:
-        log.warning(
-            "Trained, scored and given a threshold, but without metrics, which take both normal and abnormal "
-            "recordings: %s.",
-            ", ".join(without),
-        )
+    run, clip, planner = settings.run, settings.scoring.clip, Planner(settings, PROTOCOL)
+    scopes = {model: scope_of(model, run.scope, clip) for model in run.models}
+    groups, subjects = _groups(recordings, list(dict.fromkeys(scopes.values())))
+    name_those_not_judged(
+        [group for model in run.models if REGISTRY[model].knows_machines for group in groups[scopes[model]]]
+    )
     for number, training in enumerate(with_seeds(settings.training, run.seeds)):
-        for model in run.models:
-            if number and not draws_random_numbers(model):
+        for model, scope in scopes.items():
+            if number and not draws_random_numbers(model, clip):
                 continue  # the first seed's is the same
-            for group in groups:
+            for group in groups[scope]:
                 planner.add(
                     task_class,
                     model,
                     group,
                     training,
-                    subjects=subjects[group],
-                    ways=scoring_ways(model, settings.scoring.scoring, settings.scoring.score_pooling),
-                    options=clip_options(model, settings.scoring.clip),
-                    clip=settings.scoring.clip,
+                    subjects=_subjects(subjects[group], group, REGISTRY[model]),
+                    ways=scoring_ways(
+                        model, settings.scoring.scoring, settings.scoring.score_pooling, settings.scoring.backend
+                    ),
+                    options=clip_options(model, clip),
+                    scope=scope,
+                    clip=clip,
                 )
-    return planner.tasks
+    return _trainable(planner.tasks)
+
+
+def _groups(
+    recordings: pd.DataFrame, scopes: Sequence[str]
+) -> tuple[dict[str, list[MachineGroup]], dict[MachineGroup, list[Subject]]]:
+    """The machine groups of each scope, and what their models are evaluated on.
+
+    Raises
+    ------
+    UserError
+        No machine group can be used.
+    """
+    said: set[str] = set()
+    groups = {scope: usable(make_groups(recordings, scope), why_not, said) for scope in scopes}
+    every = [group for of_scope in groups.values() for group in of_scope]
+    copies: dict[str, str] = {}
+    for of_scope in groups.values():
+        copies |= find_copies(of_scope)
+    warn_of_copies(copies)
+    subjects = {group: subjects_of(group, scope, can_evaluate) for scope in scopes for group in groups[scope]}
+    without = {
+        machine_name(subject.key)
+        for group in every
+        for subject in subjects[group]
+        if not _has_metrics(subject.recordings) and UNLABELLED not in set(subject.recordings["label"])
+    }
+    if without:
+        log.warning(
+            "Trained, scored and given a threshold, but without metrics, which take both normal and abnormal "
+            "recordings: %s.",
+            ", ".join(sorted(without)),
+        )
+    return groups, subjects
+
+
+def _subjects(subjects: list[Subject], group: MachineGroup, entry: Entry) -> list[Subject]:
+    """What a model is evaluated on: one that knows machines apart, on the machines that it has learnt."""
+    if not entry.knows_machines:
+        return subjects
+    learnt = set(group.of_split("train")[MACHINE].itertuples(index=False, name=None))
+    return [subject for subject in subjects if subject.key in learnt]
+
+
+def _trainable(tasks: list[DetectionTask]) -> list[DetectionTask]:
+    """Drop the tasks of detectors that know machines apart which have nothing to learn or to judge, and say so.
+
+    Raises
+    ------
+    UserError
+        No task is left.
+    """
+    kept: list[DetectionTask] = []
+    dropped: dict[tuple[str, str], list[str]] = {}
+    for task in tasks:
+        if why := _why_not_trained(task):
+            names = dropped.setdefault(why, [])
+            names += [machine_name(machine[MACHINE].iloc[0]) for machine in task.group.machines]
+        else:
+            kept.append(task)
+    for (reason, remedy), names in dropped.items():
+        message = f"{reason}: {', '.join(dict.fromkeys(names))}{remedy}"
+        if not kept:
+            raise UserError(message)
+        log.warning("Not used: %s.", message)
+    _name_lesser_fusions(kept)
+    return kept
+
+
+def _name_lesser_fusions(tasks: list[DetectionTask]) -> None:
+    """Warn once of the fusions that do without some members, because there is no other machine to compare with."""
+    names = {
+        task.group.name: [name for name in task.clip.fuse if REGISTRY[name].knows_machines]
+        for task in tasks
+        if task.model == "fusion" and _has_one_class(task)
+    }
+    if missing := {name: members for name, members in names.items() if members}:
+        members = next(iter(missing.values()))
+        log.warning(
+            "Fusion does without %s, for want of another machine to compare with, in %d of its groups: %s.",
+            " and ".join(members),
+            len(missing),
+            ", ".join(missing),
+        )
+
+
+def _why_not_trained(task: DetectionTask) -> tuple[str, str] | None:
+    """Why a detector that knows machines apart can do nothing with the machines of its group, and the remedy."""
+    if REGISTRY[task.model].has_embedding and _has_one_class(task):
+        remedy = "" if task.scope == "all" else "; --scope all compares machines of all types"
+        return f"{task.model} learns to tell machines apart, and has no other to compare with", remedy
+    if not task.evaluations:
+        return f"{task.model} finds none with recordings both to train on and to evaluate with", ""
+    return None
+
+
+def _has_one_class(task: DetectionTask) -> bool:
+    """Tell whether there is nothing to tell apart in what a detector that knows machines apart learns from."""
+    train = task.group.recordings[learnt_from(task.group.recordings, task.model)]
+    return len(Origins.of(train, task.clip.classes).classes) < 2
 
 
 def can_evaluate(recordings: pd.DataFrame, key: Key) -> bool:

@@ -117,7 +117,8 @@ def run_tasks(
         device = next((task.device for task in pending if task.device != "cpu"), "cpu")
         # a machine is in the tasks of several models and seeds
         machines = {store.path(machine): machine for task in pending for machine in task.group.machines}
-        store.extract(list(machines.values()), run.jobs or _cores(), run.scheduler, device)
+        with_samples = [machine for task in pending if task.needs_samples for machine in task.group.machines]
+        store.extract(list(machines.values()), run.jobs or _cores(), run.scheduler, device, with_samples)
         epochs = sum(task.epochs for task in pending)
         log.info(
             "Training %d model(s) on %s, %d at a time.",

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from mimii.errors import UserError
-from mimii.models import REGISTRY, list_models
+from mimii.models import list_models
+from mimii.models.registry import check_fusion, misfit
 from mimii.runtime.spelling import did_you_mean
-from mimii.settings import ClassificationSettings, DetectionSettings
+from mimii.settings import ClassificationSettings, ClipSettings, DetectionSettings
 from mimii.storage.files import check_writable
 from mimii.storage.results import ResultsTable
 from mimii.sweep import classification, detection
@@ -53,11 +54,13 @@ def check(settings: DetectionSettings | ClassificationSettings, models: Sequence
     """
     if not settings.run.models:
         raise UserError(f"no model is chosen; there are {', '.join(models)}")
+    clip = settings.scoring.clip if isinstance(settings, DetectionSettings) else ClipSettings()
+    check_fusion(clip.fuse)
     for name in settings.run.models:
         if name not in models:
             raise UserError(f"unknown model {name}{did_you_mean(name, models)}; there are {', '.join(models)}")
-        if misfit := REGISTRY[name].misfit(settings.features.n_mels, settings.training.frames):
-            raise UserError(f"{name} needs {misfit}")
+        if needed := misfit(name, settings.features.n_mels, settings.training.frames, clip):
+            raise UserError(f"{name} needs {needed}")
     for cache in (settings.run.pickle_dir, settings.run.model_dir):
         if not cache.is_dir():
             check_writable(cache, "this cache")

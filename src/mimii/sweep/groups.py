@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from mimii.data.machines import ALL, MACHINE, machine_name
 from mimii.errors import UserError
+from mimii.models import REGISTRY
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,42 @@ def make_groups(recordings: pd.DataFrame, scope: str) -> list[MachineGroup]:
         machines = [machine.reset_index(drop=True) for _, machine in part.groupby(MACHINE)]
         groups.append(MachineGroup((snr, machine_type, machine_id), machines))
     return groups
+
+
+def learnt_from(recordings: pd.DataFrame, model: str) -> np.ndarray:
+    """Which recordings of a machine group a model learns from: np.ndarray [shape=(n,), dtype=bool].
+
+    They are those for training. A machine that has none, because it has no more normal recordings than are for
+    evaluation, can't be judged; but it is another machine to those that tell machines apart, and they learn from its
+    normal recordings.
+    """
+    is_train = (recordings["split"] == "train").to_numpy()
+    if not REGISTRY[model].knows_machines:
+        return is_train
+    is_judged = is_of_learnt_machine(recordings)
+    return is_train | (~is_judged & (recordings["label"] == "normal").to_numpy())
+
+
+def is_of_learnt_machine(recordings: pd.DataFrame) -> np.ndarray:
+    """Which recordings are of machines that have some for training: np.ndarray [shape=(n,), dtype=bool]."""
+    machines = pd.MultiIndex.from_frame(recordings[MACHINE])
+    return machines.isin(machines[(recordings["split"] == "train").to_numpy()])
+
+
+def name_those_not_judged(groups: Sequence[MachineGroup]) -> None:
+    """Say which machines are learnt from as other machines only, by detectors that know machines apart."""
+    names = {
+        machine_name(machine[MACHINE].iloc[0])
+        for group in groups
+        for machine in group.machines
+        if "train" not in set(machine["split"])
+    }
+    if names:
+        log.warning(
+            "Detectors that know machines apart learn from these as other machines, and do not judge them, as no "
+            "normal recording is left to train on: %s.",
+            ", ".join(sorted(names)),
+        )
 
 
 def usable(

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from mimii.data.recordings import fingerprint
-from mimii.models import REGISTRY
-from mimii.settings import FeatureSettings, TrainingSettings
+from mimii.models.registry import member_settings, training_settings
+from mimii.settings import ClipSettings, FeatureSettings, TrainingSettings
 from mimii.storage.names import digest
 from mimii.sweep.groups import Key
 
@@ -57,18 +57,23 @@ class Evaluation:
     way: Way
 
 
-def used_settings(model: str, settings: TrainingSettings, device: str) -> dict[str, Any]:
-    """The training settings that make a difference to a model on a device."""
-    names = REGISTRY[model].settings
-    used = {name: value for name, value in asdict(settings).items() if name in names}
+def used_settings(model: str, settings: TrainingSettings, device: str, clip: ClipSettings) -> dict[str, Any]:
+    """The training settings that make a difference to a model on a device.
+
+    The members of a fusion have their own numbers of epochs, which are not named here where nobody asked for others.
+    """
+    names = training_settings(model, clip)
+    if model != "fusion":
+        settings = member_settings(model, settings)
+    used = {name: value for name, value in asdict(settings).items() if name in names and value is not None}
     if not device.startswith("cuda"):
         used.pop("tf32", None)
     return used
 
 
-def draws_random_numbers(model: str) -> bool:
+def draws_random_numbers(model: str, clip: ClipSettings) -> bool:
     """Tell whether another seed makes another model."""
-    return "seed" in REGISTRY[model].settings
+    return "seed" in training_settings(model, clip)
 
 
 def derive_seed(*parts: Any) -> int:
@@ -87,6 +92,7 @@ def training_digest(
     device: str,
     recordings: str,
     options: dict[str, Any],
+    clip: ClipSettings,
 ) -> str:
     """Digest of all that a trained model depends on.
 
@@ -102,6 +108,8 @@ def training_digest(
         Digest of the recordings for training.
     options : dict
         What else the kind of task or the model chooses from.
+    clip : ClipSettings
+        They say which members a fusion has.
     """
     return digest(
         {
@@ -109,7 +117,7 @@ def training_digest(
             "model": model,
             "scope": scope,
             "features": asdict(features),
-            "training": used_settings(model, training, device),
+            "training": used_settings(model, training, device, clip),
             "device": device.partition(":")[0],
             "recordings": recordings,
             "options": options,

@@ -13,16 +13,18 @@ from mimii.data.recordings import find_recordings, fingerprint, is_synthetic, se
 from mimii.errors import UserError
 from mimii.features.store import FeatureStore
 from mimii.models import REGISTRY
+from mimii.models.registry import trains_network
 from mimii.settings import (
     JOBS_PER_GPU,
     ClassificationSettings,
+    ClipSettings,
     DataSettings,
     DetectionSettings,
     RunSettings,
     TrainingSettings,
 )
 from mimii.storage.names import digest, model_file
-from mimii.sweep.groups import Key, MachineGroup
+from mimii.sweep.groups import Key, MachineGroup, learnt_from
 from mimii.sweep.identity import Subject, Way, evaluations, training_digest
 from mimii.sweep.task import Task
 
@@ -87,7 +89,7 @@ class Planner:
         self._model_dir = settings.run.model_dir.absolute()
         self._devices = devices(settings.run.device)
         self._jobs = count_jobs(settings.run, self._devices)
-        self._digests: dict[MachineGroup, str] = {}  # of the recordings that a group learns from
+        self._digests: dict[tuple[MachineGroup, bool], str] = {}  # of the recordings that a group's models learn from
         self.tasks: list[Any] = []
 
     def add(
@@ -100,6 +102,8 @@ class Planner:
         subjects: Sequence[Subject],
         ways: Sequence[Way],
         options: dict[str, Any],
+        scope: str,
+        clip: ClipSettings | None = None,
         **extra: Any,
     ) -> None:
         """Make a task.
@@ -116,26 +120,33 @@ class Planner:
             The ways of scoring.
         options : dict of str to Any
             What else makes a difference to the model; columns of the results table.
+        scope : str
+            Which machines share the model.
+        clip : ClipSettings, optional
+            Of a detector.
         **extra
             Further attributes of the task.
         """
-        device = self._devices[len(self.tasks) % len(self._devices)] if REGISTRY[model].is_network else "cpu"
-        if group not in self._digests:
-            self._digests[group] = digest(fingerprint(group.of_split("train")))
+        clip = clip or ClipSettings()
+        device = self._devices[len(self.tasks) % len(self._devices)] if trains_network(model, clip) else "cpu"
+        learnt = group, REGISTRY[model].knows_machines
+        if learnt not in self._digests:
+            self._digests[learnt] = digest(fingerprint(group.recordings[learnt_from(group.recordings, model)]))
         model_digest = training_digest(
             protocol=self._protocol,
             model=model,
-            scope=self._run.scope,
+            scope=scope,
             features=self._features,
             training=training,
             device=device,
-            recordings=self._digests[group],
+            recordings=self._digests[learnt],
             options=options,
+            clip=clip,
         )
         self.tasks.append(
             task_class(
                 model=model,
-                scope=self._run.scope,
+                scope=scope,
                 group=group,
                 evaluations=evaluations(model_digest, subjects, ways),
                 store=self._store,
@@ -145,6 +156,7 @@ class Planner:
                 jobs=self._jobs,
                 retrain=self._run.retrain,
                 options=options,
+                clip=clip,
                 **extra,
             )
         )

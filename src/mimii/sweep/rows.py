@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mimii.data.machines import MACHINE, machine_name
-from mimii.settings import TrainingSettings
+from mimii.settings import ClipSettings, TrainingSettings
 from mimii.storage import names
 from mimii.sweep.identity import Evaluation, Way, used_settings
 
@@ -78,9 +78,9 @@ class Outcome:
             self.files[names.history_file(*name)] = history
 
 
-def training_columns(model: str, settings: TrainingSettings, device: str) -> dict[str, Any]:
+def training_columns(model: str, settings: TrainingSettings, device: str, clip: ClipSettings) -> dict[str, Any]:
     """The training settings as columns; those that make no difference to the model are empty."""
-    return dict.fromkeys(asdict(settings), "") | used_settings(model, settings, device)
+    return dict.fromkeys(asdict(settings), "") | used_settings(model, settings, device, clip)
 
 
 def fact_columns(facts: dict[str, Any]) -> dict[str, Any]:

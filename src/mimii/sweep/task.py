@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar, cast
@@ -15,15 +15,17 @@ from mimii.data.recordings import is_synthetic
 from mimii.data.splits import choose_clips
 from mimii.errors import TaskError
 from mimii.evaluation.efficiency import PeakMemory, device_name
+from mimii.features.origins import Origins
 from mimii.features.store import FeatureStore, log_skipped
 from mimii.features.windows import Features, Windows
 from mimii.models import REGISTRY
 from mimii.models.base import Model
 from mimii.models.files import TrainedClassifier, TrainedDetector, load_model
+from mimii.models.registry import member_settings, needs_samples, trains_network, window_length
 from mimii.runtime.exclusive import Exclusive
-from mimii.settings import TrainingSettings
+from mimii.settings import ClipSettings, TrainingSettings
 from mimii.storage.files import CacheError
-from mimii.sweep.groups import Key, MachineGroup
+from mimii.sweep.groups import Key, MachineGroup, learnt_from
 from mimii.sweep.identity import Evaluation, Way, derive_seed
 from mimii.sweep.rows import (
     Judgement,
@@ -67,6 +69,8 @@ class Task(ABC, Generic[Trained]):
         Train even where the trained model is kept already.
     options : dict of str to Any
         What else makes a difference to the model; columns of the results table.
+    clip : ClipSettings
+        For detectors that judge a recording as a whole.
     """
 
     model: str
@@ -80,6 +84,7 @@ class Task(ABC, Generic[Trained]):
     jobs: int
     retrain: bool
     options: dict[str, Any]
+    clip: ClipSettings = field(default_factory=ClipSettings)
 
     # --- what differs between detection and classification
 
@@ -90,6 +95,10 @@ class Task(ABC, Generic[Trained]):
     @abstractmethod
     def targets(self, recordings: pd.DataFrame) -> np.ndarray | None:
         """The class of each recording, shape (n,); None where the model learns without labels."""
+
+    def origins(self, recordings: pd.DataFrame) -> Origins | None:
+        """Where each recording comes from; None where the model need not know it."""
+        return None
 
     @abstractmethod
     def complete(
@@ -134,6 +143,10 @@ class Task(ABC, Generic[Trained]):
             The way of scoring.
         """
 
+    def to_evaluate(self, recordings: pd.DataFrame) -> np.ndarray:
+        """Which recordings are for evaluation: np.ndarray [shape=(n,), dtype=bool]."""
+        return (recordings["split"] == "eval").to_numpy()
+
     def way_columns(self, way: Way) -> dict[str, Any]:
         """The way of scoring as columns, where there are several."""
         return {}
@@ -147,18 +160,24 @@ class Task(ABC, Generic[Trained]):
 
     @property
     def is_network(self) -> bool:
-        """The model is trained in epochs."""
-        return REGISTRY[self.model].is_network
+        """The model, or a member of it, is trained in epochs."""
+        return trains_network(self.model, self.clip)
 
     @property
     def epochs(self) -> int:
         """How many epochs it trains for; 0 for a model that knows none."""
-        return self.settings.epochs if self.is_network else 0
+        settings = member_settings(self.model, self.settings)
+        return (settings.epochs or 0) * int(self.options.get("ensemble", 1)) if REGISTRY[self.model].is_network else 0
 
     @property
     def window_length(self) -> int:
         """Frames in a window."""
-        return REGISTRY[self.model].window_length(self.settings.frames)
+        return window_length(self.model, self.settings.frames, self.clip)
+
+    @property
+    def needs_samples(self) -> bool:
+        """The model, or a member of it, needs the samples of recordings."""
+        return needs_samples(self.model, self.clip)
 
     @property
     def ways(self) -> list[Way]:
@@ -167,16 +186,16 @@ class Task(ABC, Generic[Trained]):
 
     def training_windows(self, features: Features) -> tuple[Windows, Windows]:
         """Windows to learn from, and windows of other recordings for validation, for a model that uses them."""
-        is_train = (features.recordings["split"] == "train").to_numpy()
+        is_train = learnt_from(features.recordings, self.model)
         is_validation = np.zeros_like(is_train)
         if self.is_network:
             is_validation[is_train] = choose_clips(
                 features.recordings[is_train], self.settings.val_split, self.settings.seed, purpose="validation"
             )
-        targets = self.targets(features.recordings)
+        targets, origins = self.targets(features.recordings), self.origins(features.recordings)
         return (
-            features.windows(self.window_length, is_train & ~is_validation, targets),
-            features.windows(self.window_length, is_validation, targets),
+            features.windows(self.window_length, is_train & ~is_validation, targets, origins),
+            features.windows(self.window_length, is_validation, targets, origins),
         )
 
     def remaining(self, done: set[str]) -> Self | None:
@@ -206,7 +225,9 @@ class Task(ABC, Generic[Trained]):
         with exclusive.working():
             features = self._load_features()
             trained = self._trained(features, exclusive)
-            windows = features.windows(self.window_length, (features.recordings["split"] == "eval").to_numpy())
+            windows = features.windows(
+                self.window_length, self.to_evaluate(features.recordings), origins=self.origins(features.recordings)
+            )
             if not len(windows):
                 raise TaskError("no recording for evaluation could be used")
             outputs = {way: self.apply(trained, windows, way) for way in self.ways}
@@ -230,7 +251,7 @@ class Task(ABC, Generic[Trained]):
             "dataset_scope": self.scope,
             **self.options,
             **asdict(self.store.settings),
-            **training_columns(self.model, self.settings, self.device),
+            **training_columns(self.model, self.settings, self.device, self.clip),
             **fact_columns(trained.facts),
             "measured_alone": measured_alone,
             "skipped_files": len(features.skipped),
@@ -238,9 +259,9 @@ class Task(ABC, Generic[Trained]):
             "variant": trained.model.variant,
             "device": self.device.partition(":")[0],
         }
-        history = history_table(trained.facts) if self.is_network else None
+        history = history_table(trained.facts) if trained.facts["train_loss"] else None
         outcome = Outcome(self.name)
-        figures: dict[Way, str] = {}
+        figures: dict[Way, list[dict[str, Any]]] = {}
         unfit: set[str] = set()
         for evaluation in self.evaluations:
             numbers, values = outputs[evaluation.way]
@@ -262,20 +283,26 @@ class Task(ABC, Generic[Trained]):
                 "eval_files": len(recordings),
             }
             outcome.add(row, judgement, history)
-            metrics = [(name, value) for name, value in list(judgement.metrics.items())[:2] if np.isfinite(value)]
-            figures[evaluation.way] = ", ".join(f"{name} {value:.3f}" for name, value in metrics) or "scored"
+            is_of_group = subject == self.group.key
+            kept: list[dict[str, Any]] = [] if is_of_group else figures.get(evaluation.way, [])
+            figures[evaluation.way] = [*kept, dict(list(judgement.metrics.items())[:2])]
         for name in sorted(unfit):
             log.warning("%s can't be evaluated with the recordings that are left.", name)
         if not outcome.rows:
             raise TaskError("no machine of it can be evaluated")
-        texts = [f"{scoring}: {text}" if len(figures) > 1 else text for (scoring, _), text in figures.items()]
+        texts = [
+            f"{scoring}: {_text(metrics)}" if len(figures) > 1 else _text(metrics)
+            for (scoring, _), metrics in figures.items()
+        ]
         outcome.message = f"{'; '.join(texts)}; trained in {trained.facts['training_time_sec']:.1f} s"
         return outcome
 
     def _load_features(self) -> Features:
         """The features of the group's machines; recordings of fewer frames than a window has are skipped."""
         try:
-            features = Features.concatenate([self.store.load(machine) for machine in self.group.machines])
+            features = Features.concatenate(
+                [self.store.load(machine, self.needs_samples) for machine in self.group.machines]
+            )
         except (OSError, CacheError) as error:
             raise TaskError(f"its features can't be loaded ({error}); give the command again") from error
         lengths = np.diff(features.offsets)
@@ -296,7 +323,8 @@ class Task(ABC, Generic[Trained]):
         windows, validation = self.training_windows(features)
         if not len(windows):
             raise TaskError("no recording for training could be used")
-        training = Training(self.settings, derive_seed(self.settings.seed, self.model), exclusive)
+        settings = self.settings if self.model == "fusion" else member_settings(self.model, self.settings)
+        training = Training(settings, derive_seed(self.settings.seed, self.model), exclusive)
         held_out = validation if len(validation) else None
         model = self.create_model()
         model.load_libraries()
@@ -320,3 +348,10 @@ class Task(ABC, Generic[Trained]):
         if trained.model.name != self.model:
             raise CacheError(f"{self.model_path.name} holds the model {trained.model.name}")
         return cast("Trained", trained)  # the name says which of the two classes it is
+
+
+def _text(metrics: list[dict[str, Any]]) -> str:
+    """The metrics of a machine or a machine group or, of several machines, their means."""
+    means = {name: pd.Series([of_one[name] for of_one in metrics], dtype=float).mean() for name in metrics[0]}
+    texts = [f"{name} {value:.3f}" for name, value in means.items() if np.isfinite(value)]
+    return f"{'mean ' if len(metrics) > 1 and texts else ''}{', '.join(texts) or 'scored'}"

@@ -1,4 +1,4 @@
-"""Adam, as torch has it, without torch's compiler."""
+"""Adam and AdamW, as torch has them, without torch's compiler."""
 
 from collections.abc import Iterable
 
@@ -9,19 +9,30 @@ from torch.optim.adam import adam
 class Adam:
     """Adam (Kingma and Ba, 2015) with torch's fused kernel: the numbers are those of ``torch.optim.Adam``.
 
-    That class imports torch's compiler, which is not used here and takes each process a second.
+    With weight decay it is AdamW (Loshchilov and Hutter, 2019), and the numbers are those of ``torch.optim.AdamW``.
+    These classes import torch's compiler, which is not used here and takes each process a second.
 
     Parameters
     ----------
     parameters : iterable of torch.nn.Parameter
     learning_rate : float > 0
+    weight_decay : float >= 0
+        Each step makes every weight smaller by this times the learning rate, as a share of it.
     capturable : bool
         Its steps can be captured in a CUDA graph.
     """
 
-    def __init__(self, parameters: Iterable[torch.nn.Parameter], learning_rate: float, *, capturable: bool = False):
+    def __init__(
+        self,
+        parameters: Iterable[torch.nn.Parameter],
+        learning_rate: float,
+        *,
+        weight_decay: float = 0.0,
+        capturable: bool = False,
+    ):
         self._parameters = list(parameters)
         self._learning_rate = learning_rate
+        self._weight_decay = weight_decay
         self._capturable = capturable
         self._means = [torch.zeros_like(parameter) for parameter in self._parameters]
         self._squares = [torch.zeros_like(parameter) for parameter in self._parameters]
@@ -57,7 +68,8 @@ class Adam:
             beta1=0.9,
             beta2=0.999,
             lr=self._learning_rate,
-            weight_decay=0.0,
+            weight_decay=self._weight_decay,
             eps=1e-8,
             maximize=False,
+            decoupled_weight_decay=self._weight_decay > 0,
         )

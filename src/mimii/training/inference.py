@@ -10,50 +10,48 @@ import torch
 import mimii.training.devices  # noqa: F401  (it turns TF32 off)
 from mimii.errors import TaskError
 from mimii.features.windows import Windows
-from mimii.training.resident import ResidentWindows, Trainable
+from mimii.training.resident import Resident, ResidentWindows, Trainable
 
 log = logging.getLogger(__name__)
-
-_SCORING_BATCH = 8192  # windows; bounds the memory that scoring takes
 
 Value = TypeVar("Value")
 
 
-def by_blocks(function: Callable[[slice], Value], count: int) -> Iterator[tuple[slice, Value]]:
-    """Apply a function to a block of windows after the other: to smaller ones where a GPU's memory does not suffice."""
-    start, size = 0, _SCORING_BATCH
+def by_blocks(function: Callable[[slice], Value], resident: Resident) -> Iterator[tuple[slice, Value]]:
+    """Apply a function to one block after the other: to smaller ones where a GPU's memory does not suffice."""
+    start, size, count = 0, resident.at_once, len(resident)
     while start < count:
         chosen = slice(start, min(start + size, count))
         try:
             value = function(chosen)
         except torch.cuda.OutOfMemoryError as error:
-            size = halved(size, "scored", error)
+            size = halved(size, f"{resident.noun} are scored", error)
         else:
             yield chosen, value
             start = chosen.stop
 
 
-def halved(size: int, what_for: str, error: Exception) -> int:
-    """Half a number of windows that the GPU had no room for.
+def halved(size: int, what_for: str, error: Exception, smallest: int = 1) -> int:
+    """Half a number of windows, say, that the GPU had no room for.
 
     Raises
     ------
     TaskError
         There is nothing left to halve.
     """
-    if size == 1:
-        raise TaskError("the GPU has no room for a single window; use --device cpu or fewer --jobs") from error
+    if size // 2 < smallest:
+        raise TaskError("the GPU has too little room for this network; use --device cpu or fewer --jobs") from error
     torch.cuda.empty_cache()
-    log.warning("The GPU is short of memory: %d windows are %s at a time, not %d.", size // 2, what_for, size)
+    log.warning("The GPU is short of memory: %d %s at a time, not %d.", size // 2, what_for, size)
     return size // 2
 
 
 @torch.inference_mode()
-def mean_loss(network: Trainable, windows: ResidentWindows) -> float:
-    """Mean loss over all windows, as the network is when it is used."""
+def mean_loss(network: Trainable, resident: Resident) -> float:
+    """Mean loss over all of them, as the network is when it is used."""
     network.eval()
-    losses = by_blocks(lambda chosen: windows.loss(network, chosen), len(windows))
-    return sum(loss * (chosen.stop - chosen.start) for chosen, loss in losses).item() / len(windows)
+    losses = by_blocks(lambda chosen: resident.loss(network, chosen), resident)
+    return sum(loss * (chosen.stop - chosen.start) for chosen, loss in losses).item() / len(resident)
 
 
 @torch.inference_mode()
@@ -81,7 +79,7 @@ def apply(
     """
     network.eval()
     resident = ResidentWindows(windows, device)
-    values = by_blocks(lambda chosen: function(resident.batch(chosen)), len(windows))
+    values = by_blocks(lambda chosen: function(resident.batch(chosen)), resident)
     return torch.cat([value for _, value in values]).cpu().numpy()
 
 
@@ -118,7 +116,7 @@ def mean_by_recording(
     resident = ResidentWindows(windows, device)
     numbers, rows, counts = np.unique(windows.recording, return_inverse=True, return_counts=True)
     parts = []
-    for chosen, values in by_blocks(lambda chosen: function(resident.batch(chosen)), len(windows)):  # (B, D)
+    for chosen, values in by_blocks(lambda chosen: function(resident.batch(chosen)), resident):  # (B, D)
         # a block has the windows of a few recordings: summed in float32 there, and in float64 over the blocks
         block_rows, inverse = np.unique(rows[chosen], return_inverse=True)
         sums = values.new_zeros(len(block_rows), values.shape[1])

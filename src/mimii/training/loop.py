@@ -3,6 +3,7 @@
 import copy
 import logging
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -12,12 +13,11 @@ import torch
 import mimii.training.devices  # noqa: F401  (it turns TF32 off)
 from mimii.errors import TaskError
 from mimii.features.windows import Windows
-from mimii.settings import TrainingSettings
 from mimii.training.adam import Adam
 from mimii.training.history import History
 from mimii.training.hooks import Training
 from mimii.training.inference import halved, mean_loss
-from mimii.training.resident import ResidentWindows, Trainable
+from mimii.training.resident import Resident, ResidentWindows, Trainable
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +29,16 @@ def train(
     training: Training,
     *,
     device: str = "cpu",
+    resident: Callable[[Windows, str], Resident] = ResidentWindows,
+    announce: bool = True,
+    foretell: str = "",
 ) -> History:
-    """Fit a network with Adam (Kingma and Ba, 2015) on shuffled batches and keep its best state.
+    """Fit a network with Adam, or with AdamW where its weights decay, on shuffled batches and keep its best state.
 
     The best state is that of the epoch with the lowest validation loss or, without validation, training loss; a
-    network may say that it keeps the last one.
+    network may say that it keeps the last one. Where the windows of a batch are compared with each other, the last
+    batch of an epoch is left out if it is less than half as large as the others: what few windows have in common says
+    little. It is another one in each epoch.
 
     Parameters
     ----------
@@ -44,6 +49,12 @@ def train(
     training : Training
         The settings, the seed and the hooks.
     device : str
+    resident : callable
+        Makes of windows what the network sees: themselves or, say, `mimii.training.clips.ResidentClips`.
+    announce : bool
+        Log each epoch.
+    foretell : str
+        The name of a model that trains for long on a CPU: how long is logged after the first step.
 
     Returns
     -------
@@ -52,54 +63,81 @@ def train(
     Raises
     ------
     TaskError
-        The loss is not finite.
+        The loss is not finite, or the batches are too small for the network.
     """
     settings = training.settings
+    assert settings.epochs is not None
+    assert settings.batch_size is not None
     if device.startswith("cuda"):
         torch.cuda.set_device(torch.device(device).index or 0)
     network.to(device)
-    resident = ResidentWindows(windows, device)
-    held_out = None
-    if validation is not None:
-        is_shared = validation.frames is windows.frames
-        held_out = ResidentWindows(validation, device, beside=resident if is_shared else None)
-    step = _Step(network, resident, settings)
+    data = resident(windows, device)
+    if min(settings.batch_size, len(data)) < network.min_batch:
+        raise TaskError(f"this network learns from {network.min_batch} or more at once; raise --batch_size")
+    held_out = None if validation is None else data.beside(validation)
+    step = _Step(network, data, settings.batch_size, settings.learning_rate)
     begin, uncounted = time.perf_counter(), 0.0
     network.fit_scale(windows)
     torch.manual_seed(training.seed)
     shuffle = torch.Generator().manual_seed(training.seed)
 
-    history = History(train_samples=len(windows))
+    fewest = network.min_batch
+    if fewest > 1:
+        fewest = max(fewest, -(-min(settings.batch_size, len(data)) // 2))
+    history = History(train_samples=len(data))
     best_loss = float("inf")
     best_state: dict[str, Any] = {}
     for epoch in range(1, settings.epochs + 1):
         network.train()
-        order = torch.randperm(len(resident), generator=shuffle).to(device)  # (n_windows,)
+        order = torch.randperm(len(data), generator=shuffle).to(device)  # (n,)
+        batches = [part for part in order.split(settings.batch_size) if len(part) >= fewest]
         total = torch.zeros((), device=device)  # stays on the device: reading it would wait for every step
-        for indices in order.split(settings.batch_size):
+        for number, indices in enumerate(batches):
             total += step(indices) * len(indices)
             uncounted += training.hooks.after_step()
-        history.train_loss.append(total.item() / len(resident))
+            if foretell and device == "cpu" and epoch == 1 and number == 0:
+                seconds = time.perf_counter() - begin - uncounted
+                _foretell(foretell, seconds * len(batches) * settings.epochs, settings.epochs)
+        history.train_loss.append(total.item() / sum(map(len, batches)))
         criterion = history.train_loss[-1]
         if held_out is not None:
             criterion = mean_loss(network, held_out)
             history.val_loss.append(criterion)
         if not np.isfinite([history.train_loss[-1], criterion]).all():
             raise TaskError(f"the loss is not finite in epoch {epoch}; lower --learning_rate")
-        log.info(
-            "epoch %d/%d: loss %.5f%s",
-            epoch,
-            settings.epochs,
-            history.train_loss[-1],
-            f", validation {criterion:.5f}" if held_out is not None else "",
-            extra={"epoch": epoch},
-        )
+        if announce:
+            log.info(
+                "epoch %d/%d: loss %.5f%s",
+                epoch,
+                settings.epochs,
+                history.train_loss[-1],
+                f", validation {criterion:.5f}" if held_out is not None else "",
+                extra={"epoch": epoch},
+            )
         if criterion < best_loss or not network.keeps_best:
             best_loss, best_state = criterion, copy.deepcopy(network.state_dict())
     network.load_state_dict(best_state)
+    network.fit_normalisation(data.batch(part) for part in _in_parts(order, data.at_once, network.min_batch))
     network.eval()
     history.training_time_sec = time.perf_counter() - begin - uncounted
     return history
+
+
+def _in_parts(indices: torch.Tensor, at_once: int, smallest: int) -> tuple[torch.Tensor, ...]:
+    """Split indices into parts of a size that is as equal as can be, so that none is too small for the network."""
+    parts = min(-(-len(indices) // at_once), len(indices) // smallest)
+    return indices.tensor_split(max(parts, 1))
+
+
+def _foretell(model: str, seconds: float, epochs: int) -> None:
+    """Say how long a training will take on a CPU; it is a warning where it is more than a minute."""
+    minutes = seconds / 60
+    if minutes <= 1:
+        log.info("Training %s on the CPU: less than a minute", model)
+        return
+    # on an H200 a step of two_branch takes a hundredth of what it takes on two cores
+    duration, on_gpu = (f"{minutes:.0f} min", "seconds") if minutes < 100 else (f"{minutes / 60:.0f} hours", "minutes")
+    log.warning("Training %s on the CPU: about %s for %d epochs; a GPU takes %s", model, duration, epochs, on_gpu)
 
 
 @lru_cache
@@ -112,25 +150,27 @@ def load_libraries() -> None:
 
 
 class _Step:
-    """Takes a training step with the windows of some indices, and gives the loss.
+    """Takes a training step with the data of some indices, and gives the loss.
 
     On CUDA, steps of whole batches replay a captured graph: these networks are so small that launching their
     kernels one by one takes longer than the kernels. A batch that the GPU has no room for is taken in parts, whose
     gradients add up to that of the batch.
     """
 
-    def __init__(self, network: Trainable, windows: ResidentWindows, settings: TrainingSettings):
+    def __init__(self, network: Trainable, data: Resident, batch_size: int, learning_rate: float):
         self._network = network
-        self._windows = windows
-        on_cuda = windows.device.type == "cuda"
-        self._optimizer = Adam(network.parameters(), settings.learning_rate, capturable=on_cuda)
-        self._indices = torch.arange(min(settings.batch_size, len(windows)), device=windows.device)
+        self._data = data
+        on_cuda = data.device.type == "cuda"
+        self._optimizer = Adam(
+            network.parameters(), learning_rate, weight_decay=network.weight_decay, capturable=on_cuda
+        )
+        self._indices = torch.arange(min(batch_size, len(data)), device=data.device)
         self._at_once = len(self._indices)
         self._graph: torch.cuda.CUDAGraph | None = None
         before = copy.deepcopy(network.state_dict())
         network.train()
         try:
-            if on_cuda and windows.are_resident:
+            if on_cuda and data.are_resident:
                 self._capture()
             else:
                 self._take(self._indices)  # what torch loads at first use is not to be charged to the training
@@ -151,13 +191,14 @@ class _Step:
             try:
                 return self._take_in_parts(indices)
             except torch.cuda.OutOfMemoryError as error:
-                self._at_once = halved(self._at_once, "trained with", error)
+                what_for = f"{self._data.noun} are trained with"
+                self._at_once = halved(self._at_once, what_for, error, self._network.min_batch)
 
     def _take_in_parts(self, indices: torch.Tensor) -> torch.Tensor:
         self._optimizer.clear()
-        total = torch.zeros((), device=self._windows.device)
-        for part in indices.split(self._at_once):
-            loss = self._windows.loss(self._network, part)
+        total = torch.zeros((), device=self._data.device)
+        for part in _in_parts(indices, self._at_once, self._network.min_batch):
+            loss = self._data.loss(self._network, part)
             if len(part) < len(indices):
                 loss = loss * (len(part) / len(indices))
             loss.backward()

@@ -1,7 +1,7 @@
-"""Windows on the device that trains, and what a network must have to be trained with them."""
+"""What a network learns from, on the device that trains, and what it must have to be trained."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -19,12 +19,24 @@ class Trainable(Protocol):
     ----------
     keeps_best : bool
         After training it has the weights of its best epoch, or else of the last one.
+    weight_decay : float >= 0
+        See `mimii.training.adam.Adam`.
+    min_batch : int > 0
+        The smallest batch that it can be trained with.
+    training : bool
+        It is being trained.
     """
 
     keeps_best: bool
+    weight_decay: float
+    min_batch: int
+    training: bool
 
     def fit_scale(self, windows: Windows) -> None:
         """Take from the training windows what the input is standardised with."""
+
+    def fit_normalisation(self, batches: Iterable[torch.Tensor]) -> None:
+        """Take what it normalises with from all that it has learnt from, after the training."""
 
     def loss(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Mean loss of a batch: of its windows or, where there are classes to learn, of its windows and targets."""
@@ -44,6 +56,39 @@ class Trainable(Protocol):
     def eval(self) -> Self: ...  # noqa: D102
 
 
+class Resident(Protocol):
+    """What a network learns from or is judged by, gathered in batches where the network is.
+
+    Attributes
+    ----------
+    device : torch.device
+        Of the network.
+    at_once : int > 0
+        How many of them are judged at a time; it bounds the memory that this takes.
+    noun : str
+        What they are, in messages.
+    """
+
+    device: torch.device
+    at_once: int
+    noun: str
+
+    @property
+    def are_resident(self) -> bool:
+        """Whether they are where the network is."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: torch.Tensor | slice) -> torch.Tensor:
+        """Some of them, as the network sees them when it is used: (B,) -> (B, ...)."""
+
+    def beside(self, windows: Windows) -> "Resident":
+        """Others for the same network; what both need is there once."""
+
+    def loss(self, network: Trainable, indices: torch.Tensor | slice) -> torch.Tensor:
+        """A network's mean loss for some of them, and for their targets where there are classes to learn."""
+
+
 class ResidentWindows:
     """Windows whose frames live where the network does; batches are gathered there.
 
@@ -53,14 +98,19 @@ class ResidentWindows:
     ----------
     windows : Windows
     device : str or torch.device
-    beside : ResidentWindows, optional
-        Other windows of the same frames, which need not be there twice.
+    frames : torch.Tensor, optional
+        The frames of the windows where they are settled already.
     """
 
-    def __init__(self, windows: Windows, device: str | torch.device, beside: "ResidentWindows | None" = None):
+    at_once = 8192
+    noun = "windows"
+
+    def __init__(self, windows: Windows, device: str | torch.device, frames: torch.Tensor | None = None):
         self.device = torch.device(device)
-        self.frames: torch.Tensor = beside.frames if beside else self.settle(windows.frames, self.device)
-        frames = self.frames
+        if frames is None:
+            frames = self.settle(windows.frames, self.device)
+        self.frames = frames
+        self._of = windows.frames
         self.starts = torch.from_numpy(windows.starts).to(frames.device)
         self.target = None if windows.target is None else torch.from_numpy(windows.target).to(device)
         self.length, self.n_mels = windows.length, frames.shape[1]
@@ -81,6 +131,10 @@ class ResidentWindows:
                 frames.nbytes / 1e9,
             )
             return torch.from_numpy(frames)
+
+    def beside(self, windows: Windows) -> "ResidentWindows":
+        """Other windows for the same network; frames that are the same array are there once."""
+        return ResidentWindows(windows, self.device, self.frames if windows.frames is self._of else None)
 
     @property
     def are_resident(self) -> bool:

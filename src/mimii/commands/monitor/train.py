@@ -9,7 +9,7 @@ from mimii.commands import options
 from mimii.data.folders import USABLE
 from mimii.errors import UserError
 from mimii.models import list_models
-from mimii.settings import MonitorSettings
+from mimii.settings import NATIVE, MonitorSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +47,14 @@ def add_options(parser: options.Parser) -> None:
         + ", ".join(list_models("detection")),
     )
     group.add_argument(
+        "--others",
+        type=Path,
+        nargs="+",
+        metavar="FOLDER",
+        help="healthy recordings of other machines, a folder or a file for each: id_embedding, as a part of fusion, "
+        "learns from them what sets this machine apart",
+    )
+    group.add_argument(
         "--false_alarms",
         type=options.alarm_share,
         default=defaults.false_alarms,
@@ -55,7 +63,7 @@ def add_options(parser: options.Parser) -> None:
     )
     options.add_scoring_options(parser, only=defaults.scoring.scoring[0])
     options.add_feature_options(parser)
-    options.add_training_options(parser, several_seeds=False)
+    options.add_training_options(parser, list_models("detection"), several_seeds=False)
     group = parser.add_argument_group("run")
     options.add_device_option(group)
     group.add_argument("--jobs", type=options.positive_int, help="processes (default: the cores)")
@@ -86,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"--model_file {args.model_file} is no file for a model: choose one such as pump3.model")
     check_writable(args.model_file.parent, "the model file")
     with on_console():
-        learnt = train_monitor(args.recordings, settings(args))
+        learnt = train_monitor(args.recordings, settings(args), args.others or ())
     learnt.monitor.save(args.model_file)
     print("\n".join([*report(learnt), f"Written: {args.model_file}"]))
     return 0
@@ -96,12 +104,19 @@ def report(learnt: "Learnt") -> list[str]:
     """What was learnt, from what, and what can be relied on: lines of 80 characters, but for long names of files."""
     import numpy as np
 
+    from mimii.monitoring.choosing import listed
+
     monitor = learnt.monitor
     detector, scores = monitor.detector, monitor.calibration.scores
-    way = f" ({monitor.way[0]})" if detector.model.uses_torch else ""
+    way = f" ({monitor.way[0]})" if monitor.way[0] != NATIVE else ""
+    more = ""
+    if count := detector.facts["other_files"]:
+        more = f", and from {count} of {detector.facts['other_machines']} other machine(s)"
+    elif learnt.missing:
+        more = f"; --others would add {listed(learnt.missing)}"
     paragraphs = [
-        f"{detector.model.name}{way} has learnt from {len(scores)} recordings: {_lasting(monitor.healthy.seconds)}, "
-        f"{detector.sample_rate} Hz."
+        f"{monitor.name}{way} has learnt from {len(scores)} recordings: {_lasting(monitor.healthy.seconds)}, "
+        f"{detector.sample_rate} Hz{more}."
     ]
     for reason in dict.fromkeys(learnt.left_out.values()):
         paths = [path for path, given in learnt.left_out.items() if given == reason]
