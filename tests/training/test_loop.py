@@ -263,14 +263,14 @@ def test_epochs_are_announced_unless_they_are_not_to_be(log_lines):
 
 def test_it_is_said_once_how_long_a_network_will_train_on_the_cpu(log_lines):
     train(Level(), windows_of(*range(9)), None, training(epochs=3), announce=False, foretell="two_branch")
-    assert log_lines == ["INFO Training two_branch on the CPU: less than a minute"]
+    assert log_lines == ["DEBUG Training two_branch on the CPU: less than a minute"]
 
 
 def test_a_long_training_on_the_cpu_is_a_warning_with_its_time(log_lines):
     for seconds in (59, 750, 20_000):
         loop._foretell("two_branch", seconds, 16)
     assert log_lines == [
-        "INFO Training two_branch on the CPU: less than a minute",
+        "DEBUG Training two_branch on the CPU: less than a minute",
         "WARNING Training two_branch on the CPU: about 12 min for 16 epochs; a GPU takes seconds",
         "WARNING Training two_branch on the CPU: about 6 hours for 16 epochs; a GPU takes minutes",
     ]

@@ -195,12 +195,13 @@ def add_scoring_options(parser: Parser, *, only: str | None = None) -> None:
         f"machine's others: {', '.join(BACKENDS)}",
         **({"default": BACKENDS[0]} if only else {"nargs": "+", "default": [BACKENDS[0]]}),
     )
-    group.add_argument(
-        "--classes",
-        choices=CLASSES,
-        default=clip.classes,
-        help="what they learn to tell apart: machines, or machines and the attributes in the file names of DCASE",
-    )
+    if not only:
+        group.add_argument(
+            "--classes",
+            choices=CLASSES,
+            default=clip.classes,
+            help="what they learn to tell apart: machines, or machines and the attributes in the file names of DCASE",
+        )
     group.add_argument(
         "--ensemble",
         type=positive_int,
@@ -408,7 +409,8 @@ def clip_settings(args: argparse.Namespace) -> ClipSettings:
     UserError
         The detectors can't be fused.
     """
-    chosen = {name: getattr(args, name) for name in ClipSettings.__dataclass_fields__}
+    fields = [name for name in ClipSettings.__dataclass_fields__ if hasattr(args, name)]
+    chosen = {name: getattr(args, name) for name in fields}
     fuse = dict.fromkeys(part for name in args.fuse for part in (FUSED_AT_BEST if name == _BEST else (name,)))
     check_fusion(tuple(fuse))
     return ClipSettings(**chosen | {"fuse": tuple(fuse)})

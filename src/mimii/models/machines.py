@@ -27,7 +27,8 @@ def judged(windows: Windows) -> Windows:
 def by_machine(windows: Windows, numbers: np.ndarray, known: tuple[Machine, ...]) -> list[tuple[Machine, np.ndarray]]:
     """The recordings of each machine that a detector has learnt.
 
-    A detector of a single machine takes recordings of which nobody says where they come from for this machine's.
+    A detector of a single machine takes recordings of which nobody says where they come from for this machine's, and
+    one of a machine without a name takes all recordings for its.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def by_machine(windows: Windows, numbers: np.ndarray, known: tuple[Machine, ...]
     UserError
         A recording is of none of the machines.
     """
-    if windows.origins is None:
+    if windows.origins is None or known == (ONE_MACHINE,):
         if len(known) > 1:
             raise UserError(f"say of which machine the recording is; the model knows {_names(known)}")
         return [(known[0], np.ones(len(numbers), dtype=bool))]

@@ -133,7 +133,7 @@ def _foretell(model: str, seconds: float, epochs: int) -> None:
     """Say how long a training will take on a CPU; it is a warning where it is more than a minute."""
     minutes = seconds / 60
     if minutes <= 1:
-        log.info("Training %s on the CPU: less than a minute", model)
+        log.debug("Training %s on the CPU: less than a minute", model)
         return
     # on an H200 a step of two_branch takes a hundredth of what it takes on two cores
     duration, on_gpu = (f"{minutes:.0f} min", "seconds") if minutes < 100 else (f"{minutes / 60:.0f} hours", "minutes")
