@@ -54,8 +54,7 @@ def measure(repeats: int) -> list[Figure]:
             for _ in range(repeats):
                 model = create_model(name)
                 begin = time.perf_counter()
-                settings = TrainingSettings() if name == "fusion" else member_settings(name, TrainingSettings())
-                model.fit(training, None, Training(settings, seed=0))
+                model.fit(training, None, Training(member_settings(name, TrainingSettings()), seed=0))
                 middle = time.perf_counter()
                 model.score_recordings(evaluation)
                 fits.append(middle - begin)

@@ -116,7 +116,7 @@ class ClipSettings:
     classes : str
         One of ``CLASSES``: what an embedding learns to tell apart.
     ensemble : int > 0, or None
-        Networks of an embedding, whose scores are summed; None stands for each detector's own number.
+        Networks of an embedding, whose mean score counts; None stands for each detector's own number.
     fuse : tuple of str
         The detectors whose z-scores ``fusion`` is the mean of.
     """

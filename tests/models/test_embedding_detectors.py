@@ -20,6 +20,7 @@ from mimii.models import create_model
 from mimii.models.embedding import IdEmbedding
 from mimii.networks.id_embedding import embed
 from mimii.settings import BACKENDS, ClipSettings
+from mimii.training.history import History
 
 THIRD = ("6dB", "pump", "id_00")
 
@@ -162,20 +163,35 @@ def test_scores_of_normal_recordings_are_by_networks_that_did_not_learn_them():
         assert np.array_equal(normal.scores[held_out], expected)
 
 
+def without_training(monkeypatch, model):
+    """Whatever it is trained with, the network is the one that it has; gives the recordings of each training."""
+    (member,) = model.members
+    trainings = []
+
+    def train_network(self, windows, validation, classes, training):
+        trainings.append(set(windows.recording.tolist()))
+        return member.weights, History(train_loss=[1.0])
+
+    monkeypatch.setattr(type(model), "train_network", train_network)
+    return trainings
+
+
 @pytest.mark.parametrize("name", ["two_branch", "multi_resolution"])
-def test_networks_over_samples_are_not_trained_again_for_thresholds(name, monkeypatch):
-    """But what a recording is compared with is found without it."""
+def test_networks_over_samples_are_trained_again_for_thresholds_from_few_recordings(name, monkeypatch):
     model, data = fitted(name)[0], machine_sounds(few=True)
-    monkeypatch.setattr(type(model), "train_network", None)
+    trainings = without_training(monkeypatch, model)
     whole = data.train.joined(data.validation)
     every_way = model.calibrate(data.train, data.validation, training())
     assert list(every_way) == [(backend, "") for backend in BACKENDS]
     normal = every_way["knn", ""]
-    assert (list(normal.numbers), normal.source) == ([0, 1, 2, 3, 10, 11, 20, 23, 24, 25], "training")
+    numbers = [0, 1, 2, 3, 10, 11, 20, 23, 24, 25]
+    assert (list(normal.numbers), normal.source) == (numbers, "held_out")
     (member,) = model.members
     _, embeddings = model.embed(member.weights, whole)
     apart = cdist(embeddings, embeddings, "cosine")
     folds = [0, 1, 2, 3, 4, 0, 0, 1, 2, 3]  # each fifth recording of a machine
+    learnt = [{number for number, fold in zip(numbers, folds, strict=True) if fold != one} for one in range(5)]
+    assert trainings == learnt
     expected = [
         min(apart[one, other] for other in range(10) if folds[other] != folds[one] and (one < 6) == (other < 6))
         for one in range(10)
@@ -186,7 +202,9 @@ def test_networks_over_samples_are_not_trained_again_for_thresholds(name, monkey
 def test_validation_recordings_give_the_threshold_where_each_machine_has_enough(monkeypatch):
     monkeypatch.setattr("mimii.models.sample_embedding.ENOUGH", 1)
     model, data = fitted("two_branch")[0], machine_sounds(few=True)
+    trainings = without_training(monkeypatch, model)
     every_way = model.calibrate(data.train, data.validation, training())
+    assert not trainings
     (member,) = model.members
     numbers, embeddings = model.embed(member.weights, data.train.joined(data.validation))
     assert list(numbers) == [0, 1, 2, 3, 10, 11, 20, 23, 24, 25]
@@ -196,7 +214,8 @@ def test_validation_recordings_give_the_threshold_where_each_machine_has_enough(
     expected = [apart[4, :4].min(), apart[5, :4].min(), apart[6, 7:].min()]
     assert normal.scores == pytest.approx(expected, rel=1e-3, abs=1e-6)
     monkeypatch.setattr("mimii.models.sample_embedding.ENOUGH", 2)  # of the other machine there is one
-    assert model.calibrate(data.train, data.validation, training())["knn", ""].source == "training"
+    assert list(model.calibrate(data.train, data.validation, training())["knn", ""].numbers) == list(numbers)
+    assert len(trainings) == 5
 
 
 @pytest.mark.parametrize("name", ["two_branch", "multi_resolution"])

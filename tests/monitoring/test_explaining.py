@@ -60,7 +60,11 @@ def others(tmp_path_factory):
     return write_others(tmp_path_factory.mktemp("others"), count=2)
 
 
-@pytest.mark.parametrize("model", DETECTORS)
+# multi_resolution is two_branch with two branches more, and takes long
+SLOW = [pytest.param(name, marks=pytest.mark.faults) if name == "multi_resolution" else name for name in DETECTORS]
+
+
+@pytest.mark.parametrize("model", SLOW)
 def test_every_detector_explains_its_verdict(model, short_recordings, others, tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "BLOCKS", 2)
     settings = MonitorSettings(

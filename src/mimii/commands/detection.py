@@ -14,9 +14,9 @@ from mimii.settings import DetectionSettings
 
 SCOPES = {"machine": "each machine", "type": "each SNR and machine type", "all": "everything"}
 OWN_SCOPES = (
-    " (default: machine; for detectors that tell machines apart, type or, of "
+    " (default: machine; for id_embedding type, for "
     + " and ".join(name for name, entry in DETECTORS.items() if entry.scope == "all")
-    + ", all)"
+    + " all, and for fusion the widest of its members)"
 )
 SUMMARY = {
     "auc": "AUC",

@@ -22,6 +22,7 @@ from mimii.settings import (
     FUSED,
     FUSED_AT_BEST,
     JOBS_PER_GPU,
+    MOST_NETWORKS,
     POOLINGS,
     SCORE_POOLINGS,
     SCORINGS,
@@ -98,6 +99,7 @@ def _number(
 
 
 positive_int = _number(int, lambda value: value > 0, "a whole number above 0")
+networks = _number(int, lambda value: 1 <= value <= MOST_NETWORKS, f"a whole number from 1 to {MOST_NETWORKS}")
 natural = _number(int, lambda value: value >= 0, "a whole number from 0")
 seed_int = _number(int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
 positive_float = _number(float, lambda value: 0 < value < float("inf"), "a number above 0")
@@ -204,9 +206,9 @@ def add_scoring_options(parser: Parser, *, only: str | None = None) -> None:
         )
     group.add_argument(
         "--ensemble",
-        type=positive_int,
+        type=networks,
         metavar="N",
-        help="networks of each of them, whose scores are summed (default: "
+        help="networks of each of them, whose mean score counts (default: "
         + ", ".join(f"{name} {REGISTRY[name].ensemble}" for name in _EMBEDDINGS)
         + ")",
     )

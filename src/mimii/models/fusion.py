@@ -21,7 +21,7 @@ from mimii.features.windows import Windows
 from mimii.models import container
 from mimii.models.base import Detector
 from mimii.models.machines import by_machine, origins_of
-from mimii.models.registry import REGISTRY, Way, create_model, fusion_way, member_settings
+from mimii.models.registry import REGISTRY, Way, create_model, fusion_way, member_settings, without_others
 from mimii.settings import NATIVE, ClipSettings
 from mimii.storage import arrays
 from mimii.training.history import History
@@ -162,11 +162,12 @@ class Fusion(Detector):
     def _usable(self, classes: int) -> tuple[str, ...]:
         """The members that can learn from recordings of so many classes."""
         wanted = tuple(self.options["fuse"].split())
-        alone = tuple(name for name in wanted if not REGISTRY[name].knows_machines)
+        alone = without_others(wanted)
         if classes > 1 or alone == wanted:
             return wanted
-        if not alone:
-            raise TaskError(f"{', '.join(wanted)} learn to tell machines apart, and there is one only")
+        if len(alone) < 2:
+            rest = f" but {alone[0]}" if alone else ""
+            raise TaskError(f"there is no other machine to learn from, and nothing is left of the fusion{rest}")
         log.debug("There is no other machine to compare with: fusion is one of %s.", " and ".join(alone))
         return alone
 

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from mimii.errors import UserError
 from mimii.runtime.spelling import did_you_mean
-from mimii.settings import BACKENDS, NATIVE, SCORE_POOLINGS, SCORINGS, ClipSettings, TrainingSettings
+from mimii.settings import (
+    BACKENDS,
+    CLASSES,
+    MOST_NETWORKS,
+    NATIVE,
+    SCORE_POOLINGS,
+    SCORINGS,
+    ClipSettings,
+    ScoringSettings,
+    TrainingSettings,
+)
 
 if TYPE_CHECKING:
     from mimii.models.base import Model
@@ -206,11 +216,13 @@ def training_settings(name: str, clip: ClipSettings) -> tuple[str, ...]:
 
 def member_settings(name: str, settings: TrainingSettings) -> TrainingSettings:
     """The settings with a model's own numbers of epochs and windows in a step, where they are left to it."""
+    if name == "fusion":
+        return settings  # its members have their own
     entry = REGISTRY[name]
     return replace(
         settings,
-        epochs=settings.epochs or entry.epochs,
-        batch_size=settings.batch_size or entry.batch_size,
+        epochs=entry.epochs if settings.epochs is None else settings.epochs,
+        batch_size=entry.batch_size if settings.batch_size is None else settings.batch_size,
     )
 
 
@@ -241,6 +253,29 @@ def window_length(name: str, frames: int, clip: ClipSettings) -> int:
 def misfit(name: str, n_mels: int, frames: int, clip: ClipSettings) -> str:
     """What a model, or a member of it, needs instead of windows of this shape; empty where it can take them."""
     return next(filter(None, (REGISTRY[member].misfit(n_mels, frames) for member in members(name, clip))), "")
+
+
+def without_others(fuse: Sequence[str]) -> tuple[str, ...]:
+    """The detectors of a fusion that need no other machine to learn from; it can't be made of fewer than two."""
+    return tuple(name for name in fuse if not REGISTRY[name].knows_machines)
+
+
+def check_scoring(scoring: ScoringSettings) -> None:
+    """See that the settings of detectors with an embedding, and of fusions, are some that there are.
+
+    Raises
+    ------
+    UserError
+        They are not.
+    """
+    clip = scoring.clip
+    for name, values, choices in (("--classes", [clip.classes], CLASSES), ("--backend", scoring.backend, BACKENDS)):
+        for value in values:
+            if value not in choices:
+                raise UserError(f"{name} {value}: there is no such one{did_you_mean(value, choices)}")
+    if clip.ensemble is not None and not 1 <= clip.ensemble <= MOST_NETWORKS:
+        raise UserError(f"--ensemble {clip.ensemble}: an ensemble has 1 to {MOST_NETWORKS} networks")
+    check_fusion(clip.fuse)
 
 
 def check_fusion(fuse: Sequence[str]) -> None:
@@ -310,7 +345,7 @@ def clip_options(name: str, clip: ClipSettings) -> dict[str, Any]:
     if "fuse" in options:
         options["fuse"] = " ".join(clip.fuse)
     if "ensemble" in options:
-        options["ensemble"] = clip.ensemble or REGISTRY[name].ensemble
+        options["ensemble"] = REGISTRY[name].ensemble if clip.ensemble is None else clip.ensemble
     if name == "fusion" and clip.ensemble is None:
         options.pop("ensemble", None)  # each member has its own
     return options

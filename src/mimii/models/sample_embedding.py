@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 from mimii.errors import TaskError
-from mimii.evaluation.scoring import folds
 from mimii.evaluation.thresholds import NormalScores
 from mimii.features.windows import Windows
 from mimii.models import references
 from mimii.models.embedding import EmbeddingDetector, Weights
 from mimii.models.machines import by_machine, origins_of
+from mimii.models.network import ENOUGH
 from mimii.models.registry import Way
 from mimii.networks.embedding import EmbeddingNetwork
 from mimii.networks.two_branch import MIN_SAMPLES, MultiResolution, TwoBranch
@@ -21,8 +21,6 @@ from mimii.training import loop
 from mimii.training.clips import ResidentClips, embed_clips
 from mimii.training.history import History
 from mimii.training.hooks import Training
-
-ENOUGH = 10  # validation recordings of a machine, for a threshold from them alone
 
 _NETWORKS = {"two_branch": TwoBranch, "multi_resolution": MultiResolution}
 _LENGTH = "samples_of_a_clip"  # among the weights
@@ -42,6 +40,11 @@ class SampleEmbedding(EmbeddingDetector):
     def __init__(self, name: str, n_mels: int, frames: int, device: str = "cpu", *, options: dict[str, Any]):
         super().__init__(name, n_mels, frames, device, options=options)
         self._made: list[tuple[Weights, EmbeddingNetwork]] = []
+
+    def fit(self, windows: Windows, validation: Windows | None, training: Training) -> History:
+        """Train the networks, then look at where each machine's training recordings are; see `EmbeddingDetector`."""
+        self._made = []
+        return super().fit(windows, validation, training)
 
     def train_network(
         self, windows: Windows, validation: Windows | None, classes: int, training: Training
@@ -97,51 +100,34 @@ class SampleEmbedding(EmbeddingDetector):
         return network
 
     def calibrate(self, windows: Windows, validation: Windows | None, training: Training) -> dict[Way, NormalScores]:
-        """Scores of the validation recordings or, where a machine has fewer than ten, of all training recordings.
+        """Scores of the validation recordings, where each machine has ten or more.
 
-        The networks are not trained again. What the back-ends compare with is found again, without the recordings that
-        are scored.
+        The networks are not trained again; what they are compared with is found again, without these recordings.
+        Otherwise each fifth recording is held out in turn, as of other detectors, and the networks are trained again:
+        to a network the recordings that it has learnt from are much nearer to each other than new ones are.
         """
         whole = windows if validation is None else windows.joined(validation)
         machine = origins_of(whole).machine
         numbers = self.to_hold_out(whole, np.unique(whole.recording))
-        if not len(numbers):
-            return self.scores_of_training(whole)
-        learnt_from = np.unique(windows.recording)
-        is_held_out = ~np.isin(numbers, learnt_from)
-        counts = np.bincount(machine[numbers[is_held_out]], minlength=len(machine))
-        has_enough = bool((counts[machine[numbers]] >= ENOUGH).all())
-        parts = [is_held_out] if has_enough else folds(len(numbers), machine[numbers])
-        scores = {backend: np.zeros(len(numbers)) for backend in BACKENDS}
+        held_out = numbers[~np.isin(numbers, windows.recording)]
+        counts = np.bincount(machine[held_out], minlength=len(machine))
+        if not len(numbers) or (counts[machine[numbers]] < ENOUGH).any():
+            return super().calibrate(whole, None, training)
+        scores = {backend: np.zeros(len(held_out)) for backend in BACKENDS}
+        is_target_domain = origins_of(whole).is_target_domain
         for member in self.members:
             every, embeddings = self.embed(member.weights, whole)
-            places = np.searchsorted(every, numbers)
-            for part in parts:
-                self._compare(whole, numbers, embeddings[places], part, scores, training.seed % 2**32)
-        chosen = is_held_out if has_enough else np.ones(len(numbers), dtype=bool)
-        source = "held_out" if has_enough else "training"
-        return {
-            (backend, ""): NormalScores(numbers[chosen], values[chosen] / len(self.members), source)
-            for backend, values in scores.items()
-        }
-
-    def _compare(
-        self,
-        windows: Windows,
-        numbers: np.ndarray,
-        embeddings: np.ndarray,
-        part: np.ndarray,
-        scores: dict[str, np.ndarray],
-        seed: int,
-    ) -> None:
-        """Add to the scores of a part of the recordings how far they are from the others of their machine."""
-        is_target_domain = origins_of(windows).is_target_domain[numbers]
-        for _, is_own in by_machine(windows, numbers, self.machines):
-            others, own = is_own & ~part, is_own & part
-            if own.any():
-                reference = references.learn(embeddings[others], is_target_domain[others], seed)
+            is_learnt = ~np.isin(every, held_out)
+            of_held_out = embeddings[np.searchsorted(every, held_out)]
+            for one, is_own in by_machine(whole, held_out, self.machines):
+                of_machine = is_learnt & (machine[every] == origins_of(whole).machines.index(one))
+                reference = references.learn(
+                    embeddings[of_machine], is_target_domain[every[of_machine]], training.seed % 2**32
+                )
                 for backend, values in scores.items():
-                    values[own] += references.distances(reference, embeddings[own], backend)
+                    found = references.distances(reference, of_held_out[is_own], backend)
+                    values[is_own] += found / len(self.members)
+        return {(backend, ""): NormalScores(held_out, values, "held_out") for backend, values in scores.items()}
 
     def check_weights(self) -> None:
         """Make all networks."""

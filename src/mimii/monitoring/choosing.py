@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mimii.errors import UserError
-from mimii.models.registry import DETECTORS, REGISTRY, check_fusion, members, misfit
+from mimii.models.registry import DETECTORS, REGISTRY, check_scoring, members, misfit
 from mimii.runtime.spelling import did_you_mean
 from mimii.settings import FUSED, ClipSettings, MonitorSettings
 
@@ -45,11 +45,11 @@ def check(settings: MonitorSettings, *, has_others: bool) -> tuple[str | None, C
     model, clip = settings.model, settings.scoring.clip
     if model is not None and model not in DETECTORS:
         raise UserError(f"there is no detector {model}{did_you_mean(model, DETECTORS)}")
-    check_fusion(clip.fuse)
+    check_scoring(settings.scoring)
     if model is None and clip.fuse != FUSED:
         model = "fusion"
     if has_others and model and not uses_others(model, clip):
-        embeddings = [name for name, entry in DETECTORS.items() if entry.has_embedding]
+        embeddings = [name for name, entry in DETECTORS.items() if entry.knows_machines]
         raise UserError(f"{listed(members(model, clip))} can't learn from --others; {listed(embeddings)} can")
     if not has_others:
         clip = without_others(model or "fusion", clip)

@@ -36,13 +36,15 @@ class Recordings:
     others: list[list[Heard]] = field(default_factory=list)
 
 
-def find(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[str], dict[str, str]]:
+def find(paths: Iterable[str | os.PathLike[str]], *, own_name_counts: bool = False) -> tuple[list[str], dict[str, str]]:
     """The audio files among paths and below them, in natural order: ``10.wav`` comes after ``9.wav``.
 
     Parameters
     ----------
     paths : iterable of path
         Files of any name, and directories, which are searched to any depth.
+    own_name_counts : bool
+        Even a single given directory may be one of faulty recordings.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def find(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[str], dict[str, 
             found[str(path)] = None
             continue
         # of several folders, as of a machine's normal/ and abnormal/, each one's own name counts as well
-        base = path.parent if len(all_given) > 1 else path
+        base = path.parent if len(all_given) > 1 or own_name_counts else path
         for directory, names in audio_files(path):
             is_abnormal = "abnormal" in (part.casefold() for part in directory.relative_to(base).parts)
             for name in names:
@@ -148,8 +150,12 @@ def load(
 
 def _of_other(given: str | os.PathLike[str], left_out: dict[str, str]) -> list[str]:
     """The recordings of another machine; adds to those that are left out."""
-    found, not_used = find([given])
+    found, not_used = find([given], own_name_counts=True)
     left_out |= not_used
+    if not found and "abnormal" in Path(given).name.casefold():
+        raise UserError(
+            f"--others {os.fspath(given)}: other machines must be healthy, too; give their normal recordings"
+        )
     if not found:
         raise UserError(f"there is no audio file to learn from in --others {os.fspath(given)}")
     return found

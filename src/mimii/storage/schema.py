@@ -245,7 +245,7 @@ COLUMNS = (
         "ensemble",
         "Networks",
         "setting",
-        "`--ensemble`: networks of an embedding, whose scores are summed; empty for other detectors",
+        "`--ensemble`: networks of an embedding, whose mean score counts; empty for other detectors",
         decimals=0,
         tables=_DETECTION,
     ),

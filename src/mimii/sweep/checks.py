@@ -25,13 +25,14 @@ def find_copies(groups: Sequence[MachineGroup]) -> dict[str, str]:
     """
     copies: dict[str, str] = {}
     for group in groups:
-        train, evaluation = group.of_split("train"), group.of_split("eval")
+        evaluation, recordings = group.of_split("eval"), group.recordings
+        train = recordings[(recordings["split"] == "train") | recordings.get("is_lent", False)]
         learnt = dict(zip(train["digest"], train["path"], strict=True))
         learnt.pop("", None)
         copies |= {
             path: learnt[digest]
             for path, digest in zip(evaluation["path"], evaluation["digest"], strict=True)
-            if digest in learnt
+            if learnt.get(digest, path) != path
         }
     return copies
 

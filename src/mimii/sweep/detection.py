@@ -19,13 +19,14 @@ from mimii.features.windows import Features, Windows
 from mimii.models import REGISTRY, clip_options, create_model, scoring_ways
 from mimii.models.base import Detector, Model, WindowDetector
 from mimii.models.files import TrainedDetector
-from mimii.models.registry import Entry, scope_of
+from mimii.models.registry import Entry, scope_of, without_others
 from mimii.settings import DetectionSettings
 from mimii.storage import schema
 from mimii.sweep.checks import find_copies, warn_of_copies
 from mimii.sweep.groups import (
     Key,
     MachineGroup,
+    are_lent,
     is_of_learnt_machine,
     learnt_from,
     make_groups,
@@ -87,6 +88,13 @@ class DetectionTask(Task[TrainedDetector]):
     def apply(self, trained: TrainedDetector, windows: Windows, way: Way) -> tuple[np.ndarray, np.ndarray]:
         """Anomaly scores: np.ndarray [shape=(n_recordings,)]."""
         return trained.model.score_recordings(windows, *way)
+
+    def apply_every_way(self, trained: TrainedDetector, windows: Windows) -> dict[Way, tuple[np.ndarray, np.ndarray]]:
+        """Anomaly scores in each way; for several back-ends the recordings are embedded once."""
+        if not REGISTRY[self.model].has_embedding:
+            return super().apply_every_way(trained, windows)
+        numbers, every_way = np.unique(windows.recording), trained.model.score_every_way(windows)
+        return {way: (numbers, every_way[way]) for way in self.ways}
 
     def way_columns(self, way: Way) -> dict[str, Any]:
         """The scoring, and how scores of windows are pooled."""
@@ -172,6 +180,9 @@ def plan(
         No machine group can be used.
     """
     run, clip, planner = settings.run, settings.scoring.clip, Planner(settings, PROTOCOL)
+    recordings = recordings.assign(is_lent=are_lent(recordings))
+    if clip.classes == "attributes" and not recordings["attributes"].any():
+        raise UserError("--classes attributes: no file name has any here; leave it out, and machines are told apart")
     scopes = {model: scope_of(model, run.scope, clip) for model in run.models}
     groups, subjects = _groups(recordings, list(dict.fromkeys(scopes.values())))
     name_those_not_judged(
@@ -284,8 +295,14 @@ def _name_lesser_fusions(tasks: list[DetectionTask]) -> None:
 def _why_not_trained(task: DetectionTask) -> tuple[str, str] | None:
     """Why a detector that knows machines apart can do nothing with the machines of its group, and the remedy."""
     if REGISTRY[task.model].has_embedding and _has_one_class(task):
-        remedy = "" if task.scope == "all" else "; --scope all compares machines of all types"
+        remedy = {
+            "machine": "; leave --scope out, or choose type or all",
+            "type": "; --scope all compares machines of all types, if --base_dir and the options leave some",
+            "all": "; choose more machines",
+        }[task.scope]
         return f"{task.model} learns to tell machines apart, and has no other to compare with", remedy
+    if task.model == "fusion" and _has_one_class(task) and len(without_others(task.clip.fuse)) < 2:
+        return "of --fuse nothing is left to fuse where there is no other machine to learn from", ""
     if not task.evaluations:
         return f"{task.model} finds none with recordings both to train on and to evaluate with", ""
     return None

@@ -112,8 +112,8 @@ def run_tasks(
         if any(run.retrain or not task.model_path.exists() for task in pending):
             check_writable(run.model_dir, "models that are to be trained")
         _name_outdated(run)
-        store, jobs = pending[0].store, min(pending[0].jobs, len(pending))
-        pending = [replace(task, jobs=jobs) for task in pending]
+        store = pending[0].store
+        parts = _parts(pending, run)
         device = next((task.device for task in pending if task.device != "cpu"), "cpu")
         # a machine is in the tasks of several models and seeds
         machines = {store.path(machine): machine for task in pending for machine in task.group.machines}
@@ -121,13 +121,13 @@ def run_tasks(
         store.extract(list(machines.values()), run.jobs or _cores(), run.scheduler, device, with_samples)
         epochs = sum(task.epochs for task in pending)
         log.info(
-            "Training %d model(s) on %s, %d at a time.",
+            "Training %d model(s) on %s, %s at a time.",
             len(pending),
             device,
-            jobs,
+            ", then ".join(str(part[0].jobs) for part in parts),
             extra={"sweep": (len(pending), epochs)},
         )
-        with closing(_sweep(pending, jobs, run, table)) as outcomes:  # closed, it ends the processes
+        with closing(_sweep(parts, run, table)) as outcomes:  # closed, it ends the processes
             for outcome in outcomes:
                 if outcome.failed:
                     failed.append(outcome.task)
@@ -138,20 +138,35 @@ def run_tasks(
     return Result(table.latest(model_files), recordings, table.path, model_files, failed)
 
 
-def _sweep(pending: Sequence[Task], jobs: int, run: RunSettings, table: ResultsTable) -> Generator[Outcome]:
-    """Do tasks in several processes, and keep the results of each as soon as it is done."""
-    with closing(in_parallel(run_task, pending, jobs, run.scheduler, lost=_lost)) as outcomes:
-        for number, outcome in enumerate(outcomes, start=1):
-            if outcome.failed:
-                log.error("%s: %s", outcome.task, outcome.message, extra={"task_ended": True})
-                log.debug("%s", outcome.details)
-            else:
-                for path, content in outcome.files.items():
-                    save_csv(run.result_dir / path, content)
-                table.append(outcome.rows, again=run.retrain)  # the rows last: they say that the rest is kept
-                text = f"{number}/{len(pending)} {outcome.task}: {outcome.message}"
-                log.info("%s", text, extra={"task_ended": True})
-            yield outcome
+def _parts(pending: Sequence[Task], run: RunSettings) -> list[list[Task]]:
+    """Tasks that run side by side, and after them those that take gigabytes each: one at a time, on each GPU."""
+    heavy = [] if run.scheduler else [task for task in pending if task.needs_samples]
+    light = [task for task in pending if task not in heavy]
+    places = len({task.device for task in heavy})
+    return [
+        [replace(task, jobs=min(task.jobs, most, len(part))) for task in part]
+        for part, most in ((light, len(pending)), (heavy, places))
+        if part
+    ]
+
+
+def _sweep(parts: Sequence[Sequence[Task]], run: RunSettings, table: ResultsTable) -> Generator[Outcome]:
+    """Do tasks in several processes, one part after the other, and keep the results of each as soon as it is done."""
+    number, count = 0, sum(map(len, parts))
+    for part in parts:
+        with closing(in_parallel(run_task, part, part[0].jobs, run.scheduler, lost=_lost)) as outcomes:
+            for outcome in outcomes:
+                number += 1
+                if outcome.failed:
+                    log.error("%s: %s", outcome.task, outcome.message, extra={"task_ended": True})
+                    log.debug("%s", outcome.details)
+                else:
+                    for path, content in outcome.files.items():
+                        save_csv(run.result_dir / path, content)
+                    table.append(outcome.rows, again=run.retrain)  # the rows last: they say that the rest is kept
+                    text = f"{number}/{count} {outcome.task}: {outcome.message}"
+                    log.info("%s", text, extra={"task_ended": True})
+                yield outcome
 
 
 def _lost(task: Task) -> Outcome:

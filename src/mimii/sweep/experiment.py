@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mimii.errors import UserError
 from mimii.models import list_models
-from mimii.models.registry import check_fusion, misfit
+from mimii.models.registry import check_scoring, misfit
 from mimii.runtime.spelling import did_you_mean
 from mimii.settings import ClassificationSettings, ClipSettings, DetectionSettings
 from mimii.storage.files import check_writable
@@ -54,8 +54,10 @@ def check(settings: DetectionSettings | ClassificationSettings, models: Sequence
     """
     if not settings.run.models:
         raise UserError(f"no model is chosen; there are {', '.join(models)}")
-    clip = settings.scoring.clip if isinstance(settings, DetectionSettings) else ClipSettings()
-    check_fusion(clip.fuse)
+    clip = ClipSettings()
+    if isinstance(settings, DetectionSettings):
+        check_scoring(settings.scoring)
+        clip = settings.scoring.clip
     for name in settings.run.models:
         if name not in models:
             raise UserError(f"unknown model {name}{did_you_mean(name, models)}; there are {', '.join(models)}")

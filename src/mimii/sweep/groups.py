@@ -66,15 +66,32 @@ def make_groups(recordings: pd.DataFrame, scope: str) -> list[MachineGroup]:
 def learnt_from(recordings: pd.DataFrame, model: str) -> np.ndarray:
     """Which recordings of a machine group a model learns from: np.ndarray [shape=(n,), dtype=bool].
 
-    They are those for training. A machine that has none, because it has no more normal recordings than are for
-    evaluation, can't be judged; but it is another machine to those that tell machines apart, and they learn from its
-    normal recordings.
+    They are those for training and, for detectors that tell machines apart, those that `are_lent`.
     """
     is_train = (recordings["split"] == "train").to_numpy()
-    if not REGISTRY[model].knows_machines:
-        return is_train
+    return is_train | recordings["is_lent"].to_numpy() if REGISTRY[model].knows_machines else is_train
+
+
+def are_lent(recordings: pd.DataFrame) -> np.ndarray:
+    """Which recordings are learnt from by detectors that tell machines apart, though they are not for training.
+
+    A machine that has none for training, because it has no more normal recordings than are for evaluation, can't be
+    judged; but it is another machine to the others, which its normal recordings are lent to. A clip that is for
+    evaluation at another SNR is not lent.
+
+    Parameters
+    ----------
+    recordings : pd.DataFrame [n rows]
+        All those of an experiment, with a column ``split``.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=bool]
+    """
     is_judged = is_of_learnt_machine(recordings)
-    return is_train | (~is_judged & (recordings["label"] == "normal").to_numpy())
+    clips = pd.MultiIndex.from_frame(recordings[["machine_type", "machine_id", "name"]])
+    is_evaluated = clips.isin(clips[is_judged & (recordings["split"] == "eval").to_numpy()])
+    return ~is_judged & (recordings["label"] == "normal").to_numpy() & ~is_evaluated
 
 
 def is_of_learnt_machine(recordings: pd.DataFrame) -> np.ndarray:

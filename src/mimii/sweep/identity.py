@@ -63,9 +63,8 @@ def used_settings(model: str, settings: TrainingSettings, device: str, clip: Cli
     The members of a fusion have their own numbers of epochs, which are not named here where nobody asked for others.
     """
     names = training_settings(model, clip)
-    if model != "fusion":
-        settings = member_settings(model, settings)
-    used = {name: value for name, value in asdict(settings).items() if name in names and value is not None}
+    own = member_settings(model, settings)
+    used = {name: value for name, value in asdict(own).items() if name in names and value is not None}
     if not device.startswith("cuda"):
         used.pop("tf32", None)
     return used

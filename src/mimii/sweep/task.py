@@ -117,6 +117,10 @@ class Task(ABC, Generic[Trained]):
         outputs : np.ndarray [shape=(n, ...)]
         """
 
+    def apply_every_way(self, trained: Trained, windows: Windows) -> dict[Way, tuple[np.ndarray, np.ndarray]]:
+        """What `apply` gives, for each way of the evaluations."""
+        return {way: self.apply(trained, windows, way) for way in self.ways}
+
     @abstractmethod
     def measure(self, trained: Trained, windows: Windows, way: Way) -> dict[str, Any]:
         """What the model costs where it is used: its parameters, latency and throughput, as columns."""
@@ -230,7 +234,7 @@ class Task(ABC, Generic[Trained]):
             )
             if not len(windows):
                 raise TaskError("no recording for evaluation could be used")
-            outputs = {way: self.apply(trained, windows, way) for way in self.ways}
+            outputs = self.apply_every_way(trained, windows)
             if not all(np.isfinite(values).all() for _, values in outputs.values()):
                 raise TaskError("the model's outputs are not finite")
         with exclusive.alone():
@@ -323,7 +327,7 @@ class Task(ABC, Generic[Trained]):
         windows, validation = self.training_windows(features)
         if not len(windows):
             raise TaskError("no recording for training could be used")
-        settings = self.settings if self.model == "fusion" else member_settings(self.model, self.settings)
+        settings = member_settings(self.model, self.settings)
         training = Training(settings, derive_seed(self.settings.seed, self.model), exclusive)
         held_out = validation if len(validation) else None
         model = self.create_model()
