@@ -12,7 +12,7 @@ from mimii.data.machines import MACHINE
 from mimii.features.logmel import log_mel
 from mimii.features.origins import Origins
 from mimii.features.windows import Features, Samples
-from mimii.models import CLASSIFIERS, DETECTORS, create_model
+from mimii.models import CLASSIFIERS, DETECTORS, create_model, sample_embedding
 from mimii.models.files import TrainedClassifier, TrainedDetector
 from mimii.settings import ClipSettings, FeatureSettings, TrainingSettings
 from mimii.training.hooks import Training
@@ -187,6 +187,9 @@ def output_of(model, data=None):
         return model.predict_proba((data or labelled_sounds(model.num_classes)).evaluation)
     windows = (data or data_for(model.name)).evaluation
     return model.score_recordings(windows)[1] if model.is_clip_level else model.score_windows(windows)
+
+
+sample_embedding.ENOUGH = 1  # validation recordings: networks on samples are not trained again for each threshold
 
 
 @functools.cache

@@ -353,7 +353,7 @@ def test_help_shows_every_option_in_a_group_with_its_default(help_run):
             "jobs": "the cores",
             "output_csv": "research_results.csv",
             "learning_rate": "0.001",
-            "scope": "machine; for detectors that tell machines apart, type or, of two_branch and .*, all",
+            "scope": "machine; for id_embedding type, for two_branch and .* all",
             "epochs": "50, id_embedding 40, two_branch 16, multi_resolution 16",
             "batch_size": "256, id_embedding 64, two_branch 64, multi_resolution 64",
             "backend": "ldn",

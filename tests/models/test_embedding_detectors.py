@@ -178,6 +178,7 @@ def without_training(monkeypatch, model):
 
 @pytest.mark.parametrize("name", ["two_branch", "multi_resolution"])
 def test_networks_over_samples_are_trained_again_for_thresholds_from_few_recordings(name, monkeypatch):
+    monkeypatch.setattr("mimii.models.sample_embedding.ENOUGH", 10)
     model, data = fitted(name)[0], machine_sounds(few=True)
     trainings = without_training(monkeypatch, model)
     whole = data.train.joined(data.validation)

@@ -111,8 +111,8 @@ def test_the_options_of_a_clip_level_detector_are_in_its_file(name, path):
     clip = ClipSettings(pooling="twfr", twfr_r=0.9, distance="cosine", **chosen)
     model = create_model(name, frames=1, clip=clip)
     data, how = data_for(name, frames=1), training(epochs=1, batch_size=32)
-    model.fit(data.train, None, how)
-    made = TrainedDetector.calibrated(model, FeatureSettings(), data.features, data.train, None, how)
+    model.fit(data.train, data.validation, how)
+    made = TrainedDetector.calibrated(model, FeatureSettings(), data.features, data.train, data.validation, how)
     made.save(path)
     loaded = load_model(path)
     assert loaded.model.options == model.options

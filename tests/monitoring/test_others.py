@@ -217,7 +217,11 @@ def test_what_learns_from_others_needs_them(folder, model, clip, words):
 @pytest.mark.parametrize(
     ("model", "fuse", "words"),
     [
-        ("mahalanobis", ("ldn", "pca"), "mahalanobis can't learn from --others; id_embedding, two_branch and"),
+        (
+            "mahalanobis",
+            ("ldn", "pca"),
+            "mahalanobis can't learn from --others; id_embedding, two_branch, multi_resolution and",
+        ),
         ("fusion", ("ldn", "pca"), "ldn and pca can't learn from --others"),
         (None, ("ldn", "pca"), "ldn and pca can't learn from --others"),
     ],
