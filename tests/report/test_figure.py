@@ -10,7 +10,7 @@ from mimii.report import cost_figures, detection_figures, loading, significance,
 from mimii.report.rows import by_machine
 
 
-@pytest.mark.parametrize("count", [2, 30])
+@pytest.mark.parametrize("count", [2, pytest.param(30, marks=pytest.mark.faults)])
 def test_names_and_numbers_have_room_in_the_figures(tmp_path, count):
     """Of many models, too: a legend is within its figure, and no number at an axis runs into the next."""
     rows = write_results(tmp_path, types=("fan", "pump", "valve"))

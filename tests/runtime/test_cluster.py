@@ -50,6 +50,7 @@ def kill_a_worker_after_the_first_row(cluster, table, killed):
     killed.set()
 
 
+@pytest.mark.faults
 def test_killing_a_worker_changes_no_metric(data, cluster, tmp_path):
     killed = threading.Event()
     table = tmp_path / "cluster" / "result" / "research_results.csv"
