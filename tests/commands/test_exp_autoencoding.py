@@ -496,7 +496,7 @@ def test_results_and_caches_go_where_the_options_say(data, tmp_path):
 
 
 def test_a_missing_base_dir_is_one_line_and_status_2(tmp_path):
-    run = run_process(tmp_path, "--base_dir", "nowhere", "--model", *MODELS)
+    run = run_process(tmp_path, "--base_dir", "nowhere")
     assert_refused(run, "nowhere", "--base_dir")
 
 

@@ -79,5 +79,6 @@ def experiment_log(args: argparse.Namespace) -> Iterator[None]:
     start = f"{datetime.now():%Y%m%d_%H%M%S}"
     with logging_to(args.result_dir / log_file(Path(sys.argv[0]).stem, start, os.getpid())):
         for reason in args.unfit:
-            log.warning("Not among all models: %s.", reason)
+            if args.base_dir.is_dir():  # a wrong one is answered by a single line
+                log.warning("Not among all models: %s.", reason)
         yield
