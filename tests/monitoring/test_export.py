@@ -122,7 +122,7 @@ def assert_same_scores(monitor, path):
 
 
 # torch takes long to write down a network: one of each kind of layers is enough for every day
-QUICK = ["idnn", "conv_ae", "lstm_ae", *(name for name in CLIP_LEVEL if not DETECTORS[name].needs_samples)]
+QUICK = ["idnn", "conv_ae", *(name for name in CLIP_LEVEL if not DETECTORS[name].needs_samples)]
 SLOW = [name for name in [*AUTOENCODERS, *CLIP_LEVEL] if name not in QUICK]
 
 
