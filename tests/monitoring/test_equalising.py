@@ -10,7 +10,8 @@ from support import SAMPLE_RATE
 from mimii.features.logmel import log_mel
 from mimii.models.base import Detector
 from mimii.models.calibration import Calibration
-from mimii.models.trained import TrainedDetector, frames_of_samples
+from mimii.models.recording import frames_of_samples
+from mimii.models.trained import TrainedDetector
 from mimii.monitoring.curve import curve
 from mimii.monitoring.equalising import equalised
 from mimii.monitoring.monitor import Monitor

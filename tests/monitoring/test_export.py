@@ -15,7 +15,8 @@ from support import ROOT, sound
 from mimii.errors import StorageError, UserError
 from mimii.features.logmel import FULL_SCALE, log_mel
 from mimii.models import DETECTORS, create_model
-from mimii.models.trained import TrainedDetector, frames_of_samples
+from mimii.models.recording import frames_of_samples
+from mimii.models.trained import TrainedDetector
 from mimii.monitoring import export as exporting
 from mimii.monitoring.export import export, fewest_samples
 from mimii.monitoring.healthy import Healthy

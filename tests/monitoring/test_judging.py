@@ -23,7 +23,7 @@ from monitor_support import (
 from support import SAMPLE_RATE
 
 import mimii
-from mimii.models.trained import frames_of_samples
+from mimii.models.recording import frames_of_samples
 from mimii.monitoring import judging
 from mimii.monitoring.curve import curve
 from mimii.monitoring.judging import judge, judge_all

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mimii.commands import options
+from mimii.commands import options, parsing
 from mimii.commands.running import experiment_log, guarded
 from mimii.errors import UserError
 from mimii.runtime.spelling import did_you_mean
@@ -28,23 +28,23 @@ KEYS: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "model_directory": ("files", Path, "cache of trained models"),
     "result_directory": ("files", Path, "where results go"),
     "result_file": ("files", Path, "AUC of each machine, below result_directory"),
-    "n_mels": ("feature", options.positive_int, "mel bands"),
-    "frames": ("feature", options.positive_int, "frames in a window"),
-    "n_fft": ("feature", options.positive_int, "FFT length [samples]"),
-    "hop_length": ("feature", options.positive_int, "step between frames [samples]"),
-    "power": ("feature", options.power, "exponent of the magnitude spectrogram"),
-    "epochs": ("fit", options.positive_int, "passes over the data"),
-    "batch_size": ("fit", options.positive_int, "windows in a step"),
-    "validation_split": ("fit", options.fraction, "the last part of the training windows, for validation"),
+    "n_mels": ("feature", parsing.positive_int, "mel bands"),
+    "frames": ("feature", parsing.positive_int, "frames in a window"),
+    "n_fft": ("feature", parsing.positive_int, "FFT length [samples]"),
+    "hop_length": ("feature", parsing.positive_int, "step between frames [samples]"),
+    "power": ("feature", parsing.power, "exponent of the magnitude spectrogram"),
+    "epochs": ("fit", parsing.positive_int, "passes over the data"),
+    "batch_size": ("fit", parsing.positive_int, "windows in a step"),
+    "validation_split": ("fit", parsing.fraction, "the last part of the training windows, for validation"),
 }
 # further keys of the authors' file, and the only values that this command has for them
 FIXED = {"compile": {"optimizer": "adam", "loss": "mean_squared_error"}, "shuffle": True}
 IGNORED = {"verbose"}
 
 
-def build_parser() -> options.Parser:
+def build_parser() -> parsing.Parser:
     """The command line."""
-    parser = options.Parser(description=(__doc__ or "").splitlines()[0])
+    parser = parsing.Parser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--config", type=Path, default=Path("baseline.yaml"), help="configuration file")
     groups = {name: parser.add_argument_group(name) for name in ("files", "feature", "fit")}
     for key, (group, parse, description) in KEYS.items():
@@ -52,7 +52,7 @@ def build_parser() -> options.Parser:
             f"--{key}", type=parse, metavar=key.upper(), help=f"{description} (default: as configured)"
         )
     options.add_run_options(parser)
-    parser.add_argument("--seed", type=options.seed_int, default=42, help="all random numbers come from it")
+    parser.add_argument("--seed", type=parsing.seed_int, default=42, help="all random numbers come from it")
     return parser
 
 

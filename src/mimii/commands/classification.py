@@ -6,7 +6,7 @@ python src/exp_classification.py --base_dir ./dataset --model all --classificati
 import argparse
 from collections.abc import Sequence
 
-from mimii.commands import options
+from mimii.commands import options, parsing
 from mimii.commands.running import experiment_log, guarded
 from mimii.models import list_models
 from mimii.settings import CLASS_WEIGHTS, CLASSIFICATION_TYPES, ClassificationSettings
@@ -21,9 +21,9 @@ SUMMARY = {
 }
 
 
-def build_parser() -> options.Parser:
+def build_parser() -> parsing.Parser:
     """The command line."""
-    parser = options.Parser(description=(__doc__ or "").splitlines()[0])
+    parser = parsing.Parser(description=(__doc__ or "").splitlines()[0])
     group = parser.add_argument_group("task")
     group.add_argument(
         "--classification_type",

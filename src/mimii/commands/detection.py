@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 
-from mimii.commands import options
+from mimii.commands import options, parsing
 from mimii.commands.running import experiment_log, guarded
 from mimii.models import DETECTORS, list_models
 from mimii.settings import DetectionSettings
@@ -26,9 +26,9 @@ SUMMARY = {
 }
 
 
-def build_parser() -> options.Parser:
+def build_parser() -> parsing.Parser:
     """The command line."""
-    parser = options.Parser(description=(__doc__ or "").splitlines()[0])
+    parser = parsing.Parser(description=(__doc__ or "").splitlines()[0])
     options.add_data_options(parser)
     options.add_model_options(parser, list_models("detection"), SCOPES, OWN_SCOPES)
     options.add_scoring_options(parser)

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mimii.commands.options import Parser, natural, positive_int, seed_int
+from mimii.commands.parsing import Parser, natural, positive_int, seed_int
 from mimii.commands.running import guarded
 from mimii.data.layouts import LAYOUTS, canonical_snr
 from mimii.data.mimii import CHANNELS, MACHINE_TYPES, SNRS

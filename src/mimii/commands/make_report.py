@@ -7,15 +7,15 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mimii.commands import options
+from mimii.commands import parsing
 from mimii.commands.running import guarded
 from mimii.data.layouts import canonical_snr
 from mimii.storage.schema import RANKINGS
 
 
-def build_parser() -> options.Parser:
+def build_parser() -> parsing.Parser:
     """The command line."""
-    parser = options.Parser(description=(__doc__ or "").splitlines()[0])
+    parser = parsing.Parser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--result_dir", type=Path, default=Path("results"), help="what the experiments wrote")
     parser.add_argument(
         "--compare",

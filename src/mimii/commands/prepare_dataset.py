@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mimii.commands.options import Parser
+from mimii.commands.parsing import Parser
 from mimii.commands.running import guarded
 from mimii.data.layouts import canonical_snr
 from mimii.data.mimii import MACHINE_TYPES, RECORD_URL, SNRS, archives

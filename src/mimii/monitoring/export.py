@@ -12,7 +12,7 @@ import numpy as np
 from mimii.data.audio import RecordingError, read_channel
 from mimii.errors import UserError
 from mimii.features.logmel import FULL_SCALE
-from mimii.models.trained import frames_of_samples
+from mimii.models.recording import frames_of_samples
 from mimii.monitoring.healthy import healthy_file
 from mimii.monitoring.monitor import Monitor
 from mimii.storage.files import first_line, whole_file

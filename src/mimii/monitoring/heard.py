@@ -50,7 +50,7 @@ class Hearing:
     frames : int > 0
         The fewest that a recording must have.
     uses_torch : bool
-        See `mimii.models.trained.frames_of_samples`.
+        See `mimii.models.recording.frames_of_samples`.
     needs_samples : bool
         It needs the samples, too.
     """

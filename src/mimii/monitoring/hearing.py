@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mimii.data.audio import RecordingError, read_channel
-from mimii.models.trained import frames_of_samples
+from mimii.models.recording import frames_of_samples
 from mimii.monitoring.curve import curve
 from mimii.monitoring.finding import Finding
 from mimii.monitoring.healthy import healthy_file

@@ -14,7 +14,7 @@ import numpy as np
 from mimii.data.audio import RecordingError, read_channel
 from mimii.data.folders import UNUSABLE
 from mimii.evaluation.conformal import share_as_high
-from mimii.models.trained import frames_of_samples
+from mimii.models.recording import frames_of_samples
 from mimii.monitoring.curve import curve
 from mimii.monitoring.finding import Finding
 from mimii.monitoring.monitor import Monitor

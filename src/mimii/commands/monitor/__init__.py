@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Sequence
 from types import ModuleType
 
-from mimii.commands.options import Parser
+from mimii.commands.parsing import Parser
 from mimii.commands.running import GOES_ON, guarded
 
 # a module of each in this package: `add_options` adds what it takes to its parser, `run` does it

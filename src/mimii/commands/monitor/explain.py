@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from mimii.commands.options import Parser, add_model_file
+from mimii.commands.options import add_model_file
+from mimii.commands.parsing import Parser
 
 SUFFIXES = (".html", ".png")
 

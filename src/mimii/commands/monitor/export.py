@@ -4,7 +4,8 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from mimii.commands.options import Parser, add_model_file
+from mimii.commands.options import add_model_file
+from mimii.commands.parsing import Parser
 from mimii.errors import UserError
 
 

@@ -4,7 +4,7 @@ import argparse
 import textwrap
 from pathlib import Path
 
-from mimii.commands.options import Parser
+from mimii.commands.parsing import Parser
 
 
 def add_options(parser: Parser) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from mimii.commands.options import Parser, add_model_file, positive_int
+from mimii.commands.options import add_model_file
+from mimii.commands.parsing import Parser, positive_int
 from mimii.errors import UserError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mimii.commands import options
+from mimii.commands import options, parsing
 from mimii.data.folders import USABLE
 from mimii.errors import UserError
 from mimii.models import list_models
@@ -20,7 +20,7 @@ _WIDTH = 80
 _NAMED = 10  # recordings that are named for each reason to leave them out
 
 
-def add_options(parser: options.Parser) -> None:
+def add_options(parser: parsing.Parser) -> None:
     """What it takes."""
     defaults = MonitorSettings()
     parser.add_argument(
@@ -56,7 +56,7 @@ def add_options(parser: options.Parser) -> None:
     )
     group.add_argument(
         "--false_alarms",
-        type=options.alarm_share,
+        type=parsing.alarm_share,
         default=defaults.false_alarms,
         metavar="SHARE",
         help="share of healthy recordings that may be called abnormal",
@@ -66,7 +66,7 @@ def add_options(parser: options.Parser) -> None:
     options.add_training_options(parser, list_models("detection"), several_seeds=False)
     group = parser.add_argument_group("run")
     options.add_device_option(group)
-    group.add_argument("--jobs", type=options.positive_int, help="processes (default: the cores)")
+    group.add_argument("--jobs", type=parsing.positive_int, help="processes (default: the cores)")
 
 
 def settings(args: argparse.Namespace) -> MonitorSettings:

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mimii.commands.options import Parser, add_model_file, positive_float
+from mimii.commands.options import add_model_file
+from mimii.commands.parsing import Parser, positive_float
 
 if TYPE_CHECKING:
     from mimii.commands.monitor.lines import Warnings
