@@ -16,6 +16,8 @@ MOST_NETWORKS = 100  # of an ensemble
 FUSED = ("ldn", "mahalanobis", "id_embedding")
 FUSED_AT_BEST = (*FUSED, "idnn", "two_branch")  # with a GPU, or time
 
+DIFFERENCE = "difference"  # in place of a channel's number: the near microphone's without the noise at the far one
+
 DETECTION_SCOPES = ("machine", "type", "all")
 CLASSIFICATION_TYPES = ("machine_type", "machine_id")
 CLASS_WEIGHTS = ("balanced", "none")
@@ -33,12 +35,18 @@ class DataSettings:
         The data set, or a part of it.
     layout : str
         A key of `mimii.data.layouts.LAYOUTS`, or ``auto``, which recognises the layout.
+    dataset : str, or None
+        The name of the data set; of several below the directory the one that has it.
+    ground_truth : tuple of Path
+        Files or directories with the labels that a challenge withholds; see `mimii.data.ground_truth`.
     snr, machine_type, machine_id : tuple of str, or None
         Only these; None stands for all.
     """
 
     base_dir: Path
     layout: str = "auto"
+    dataset: str | None = None
+    ground_truth: tuple[Path, ...] = ()
     snr: tuple[str, ...] | None = None
     machine_type: tuple[str, ...] | None = None
     machine_id: tuple[str, ...] | None = None
@@ -58,15 +66,16 @@ class FeatureSettings:
         Step from one frame to the next [samples].
     power : float > 0
         Exponent of the magnitude spectrogram: 1 for amplitude, 2 for power.
-    channel : int >= 0
-        The channel that is read; MIMII has eight.
+    channel : int >= 0, or "difference"
+        The channel that is read; MIMII has eight. The difference is channel 0, of a microphone near the machine,
+        without the noise that channel 1, of one far from it, hears as well.
     """
 
     n_mels: int = 64
     n_fft: int = 1024
     hop_length: int = 512
     power: float = 2.0
-    channel: int = 0
+    channel: int | str = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +188,8 @@ class RunSettings:
         Caches of features and of trained models.
     output_csv : Path, or None
         The table that rows are appended to; None stands for the experiment's own name in ``result_dir``.
+    submission : Path, or None
+        Receives the files that a challenge asks for; of anomaly detection.
     """
 
     models: tuple[str, ...]
@@ -192,6 +203,7 @@ class RunSettings:
     pickle_dir: Path = Path("cache/research_features")
     model_dir: Path = Path("cache/research_models")
     output_csv: Path | None = None
+    submission: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

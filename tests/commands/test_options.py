@@ -146,6 +146,9 @@ def test_every_option_reaches_the_settings():
         ("run", "pickle_dir"): Path("p"),
         ("run", "model_dir"): Path("m"),
         ("run", "output_csv"): Path("a.csv"),
+        ("run", "submission"): Path("s"),
+        ("data", "dataset"): "dcase2023",
+        ("data", "ground_truth"): (Path("g"), Path("h.csv")),
     }
     words = ["--model", "vae", "knn"]
     for (_, name), value in given.items():

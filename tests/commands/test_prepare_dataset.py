@@ -107,7 +107,7 @@ def test_7z_sh_unpacks_what_is_there_from_any_directory(dataset, shell):
     assert result.stdout.splitlines()[-1] == "Not here: 0_dB_pump.zip"
     unpacked = {path.relative_to(dataset).as_posix() for path in dataset.glob("*/*")}
     assert unpacked == {
-        f"{archive.snr}/unpacked_{archive.name}" for archive in archives() if archive.name != "0_dB_pump.zip"
+        f"{archive.folder}/unpacked_{archive.name}" for archive in archives() if archive.name != "0_dB_pump.zip"
     }
     assert run_7z(shell, dataset, cwd=dataset).returncode == 0
 
@@ -142,7 +142,7 @@ def test_7z_sh_says_what_it_lacks(dataset, shell):
 def test_7z_sh_and_extract_do_the_same(dataset):
     for archive in archives():
         with zipfile.ZipFile(dataset / archive.name, "w", zipfile.ZIP_DEFLATED) as content:
-            content.writestr(f"{archive.machine_type}/id_00/normal/00000000.wav", archive.name * 100)
+            content.writestr(f"{archive.path.stem.rpartition('_')[2]}/id_00/normal/00000000.wav", archive.name * 100)
 
     def unpacked():
         return {path.relative_to(dataset): path.read_bytes() for path in dataset.glob("*/*/*/*/*")}

@@ -1,17 +1,20 @@
 """What the tests of downloading and of unpacking share."""
 
+import io
 import os
 import subprocess
 import sys
+import wave
+import zipfile
 from pathlib import Path
 
 import pytest
 from support import SOURCE
 
 from mimii.commands import prepare_dataset
-from mimii.data.mimii import Archive
+from mimii.data.mimii import archives
 
-FAN = Archive("6dB", "fan")
+(FAN,) = archives(["6dB"], ["fan"])
 
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
 
@@ -38,3 +41,23 @@ def script(code, *options):
     )
     command = [sys.executable, "-c", code, *map(str, options)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+
+
+def sound(seconds=0.1, *, channels=1, sample_rate=16000, content=0):
+    """The bytes of a wav file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as recording:
+        recording.setnchannels(channels)
+        recording.setsampwidth(2)
+        recording.setframerate(sample_rate)
+        recording.writeframes(bytes([content]) * (2 * channels * round(seconds * sample_rate)))
+    return file.getvalue()
+
+
+def zipped(members):
+    """The bytes of a zip archive with these files."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, member in members.items():
+            archive.writestr(name, member)
+    return content.getvalue()

@@ -113,7 +113,7 @@ def test_names_of_no_layout_in_test_and_supplemental_recordings_are_counted(tmp_
         tmp_path,
         "fan/train/section_00_source_train_normal_0000_a.wav",
         "fan/test/sec_00_0000.wav",
-        "fan/supplemental/section_00_machine_0000.wav",
+        "fan/supplemental/section_00_0000.wav",
     )
     assert len(found(tmp_path)) == 1
     [record] = caplog.records
@@ -221,7 +221,7 @@ def test_parts_that_do_not_overlap_are_joined(places, tmp_path, caplog):
         ["a/6dB/fan/id_00/normal/0.wav", "a/6dB/fan/id_00/Normal/0.wav"],
         [
             "2023/fan/train/section_00_source_train_normal_0000_m-n_W.wav",
-            "2024/fan/train/section_00_source_train_normal_0000_noAttribute.wav",
+            "2023_copy/fan/train/section_00_source_train_normal_0000_noAttribute.wav",
         ],
     ],
 )

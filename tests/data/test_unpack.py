@@ -52,7 +52,7 @@ def fan_zip(tmp_path):
 
 def test_archives_are_unpacked_into_the_directory_of_their_snr(tmp_path, capsys):
     for archive in archives(machine_types=["fan"]):
-        write_zip(tmp_path / archive.name, {"fan/id_00/normal/00000000.wav": archive.snr.encode()})
+        write_zip(tmp_path / archive.name, {"fan/id_00/normal/00000000.wav": archive.folder.encode()})
     extract(tmp_path, archives())
     unpacked = {name: content for name, content in contents(tmp_path).items() if name.endswith(".wav")}
     assert unpacked == {f"{snr}/fan/id_00/normal/00000000.wav": snr.encode() for snr in ("6dB", "0dB", "min6dB")}

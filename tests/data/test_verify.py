@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from mimii.commands import prepare_dataset
-from mimii.data import verify
+from mimii.data import faults, verify
 from mimii.data.mimii import published_baseline
 from mimii.data.wav import EXTENSIBLE
 
@@ -121,7 +121,7 @@ def test_the_same_fault_of_many_recordings_is_one_line(small_mimii, capsys):
 
 
 def test_a_list_of_faults_without_end_is_cut(small_mimii, capsys, monkeypatch):
-    monkeypatch.setattr(verify, "FAULT_LINES", 3)
+    monkeypatch.setattr(faults, "FAULT_LINES", 3)
     for number in range(7):
         write_wav(small_mimii / "6dB" / "fan" / "id_00" / "normal" / f"{number:08d}.wav", missing=number + 1)
     lines = run(capsys, "verify", "--base_dir", small_mimii)[1]
@@ -188,7 +188,7 @@ def test_a_directory_without_recordings_is_one_line(tmp_path, capsys):
 
 
 def test_on_real_clips_it_reports_exactly_what_is_missing(real_clips, capsys):
-    report = verify.verify(real_clips)
+    [report] = verify.verify(real_clips)
     found = report.machines[report.machines["snr"] == "0dB"]
     counts = {(row.machine_type, row.machine_id): (row.normal, row.abnormal) for row in found.itertuples()}
     assert counts.pop(("fan", "id_00")) == (20, 6)
@@ -206,7 +206,7 @@ def test_on_real_clips_it_reports_exactly_what_is_missing(real_clips, capsys):
 
 
 def test_real_clips_with_all_channels_have_no_fault(real_clips_8ch):
-    report = verify.verify(real_clips_8ch, ["0dB"])
+    [report] = verify.verify(real_clips_8ch, snrs=["0dB"])
     assert report.faults.empty
     assert report.machines[["normal", "abnormal"]].sum().tolist() == [4, 0]
     assert not report.is_good

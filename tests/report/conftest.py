@@ -4,9 +4,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from report_support import make, save, write_classification, write_results
-
-from mimii.report import loading
+from report_support import load, make, save, write_classification, write_results
 
 
 def _make_report(base):
@@ -36,4 +34,4 @@ def two_scorings(tmp_path):
         for path in (tmp_path / folder).glob("*_ae_*.csv"):
             shutil.copy(path, path.with_stem(f"{path.stem}x"))
     save(pd.concat([other, rows]), tmp_path / "research_results.csv")
-    return loading.load(tmp_path)
+    return load(tmp_path)

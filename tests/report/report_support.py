@@ -11,6 +11,7 @@ import pandas as pd
 from mimii.commands import make_report
 from mimii.data.machines import MACHINE
 from mimii.evaluation.metrics import classification_metrics, detection_metrics
+from mimii.report import loading
 
 MODELS = ("simple_ae", "conv_ae", "isolation_forest")
 TYPES = ("fan", "pump", "valve")
@@ -95,6 +96,12 @@ def write_classification(directory, *, models=("random_forest", "svm"), types=TY
 def save(table, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False)
+
+
+def load(directory, **choice):
+    """What a results directory with one data set holds."""
+    [results] = loading.load(directory, **choice)
+    return results
 
 
 def make(*words):

@@ -1,14 +1,14 @@
 """The table of classification."""
 
 import pytest
-from report_support import write_classification
+from report_support import load, write_classification
 
-from mimii.report import classification_tables, loading
+from mimii.report import classification_tables
 
 
 def test_machine_groups_count(tmp_path):
     write_classification(tmp_path)
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     (table,) = classification_tables.classification(results)
     assert list(table.texts.columns) == ["Accuracy", "Balanced accuracy", "Precision", "Recall", "F1"]
     expected = results.classification.query("model == 'svm'")["f1"]

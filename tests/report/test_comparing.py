@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report_support import Page, make, save, write_classification, write_results
+from report_support import Page, load, make, save, write_classification, write_results
 
-from mimii.report import comparing, loading
+from mimii.report import comparing
 from mimii.storage.schema import signed
 
 
@@ -35,7 +35,7 @@ def test_directories_of_one_name_are_told_apart():
 def test_the_tasks_of_classification_are_compared_too(tmp_path):
     for name in ("before", "after"):
         write_classification(tmp_path / name)
-    loaded = [loading.load(tmp_path / name) for name in ("before", "after")]
+    loaded = [load(tmp_path / name) for name in ("before", "after")]
     notes = []
     [table] = comparing.difference_tables(loaded, ["before", "after"], "auc", notes)
     assert table.name == "compare_balanced_accuracy_classification_normal_or_abnormal_6dB"

@@ -2,9 +2,9 @@
 
 import re
 
-from report_support import write_results
+from report_support import load, write_results
 
-from mimii.report import detection_figures, loading
+from mimii.report import detection_figures
 
 
 def test_a_network_scored_in_two_ways_has_one_panel_of_losses(two_scorings):
@@ -15,7 +15,7 @@ def test_a_network_scored_in_two_ways_has_one_panel_of_losses(two_scorings):
 def test_roc_curves_name_the_best_and_count_the_others(tmp_path):
     models = ("simple_ae", "deep_ae", "vae", "conv_ae", "idnn", "knn", "gmm", "pca")
     write_results(tmp_path, models=models, types=("fan",))
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     [figure] = detection_figures.roc_curves(results, "auc")
     [legend] = figure.canvas.legends
     names = [text.get_text() for text in legend.get_texts()]

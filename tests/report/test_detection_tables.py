@@ -2,18 +2,18 @@
 
 import numpy as np
 import pandas as pd
-from report_support import save, write_results
+from report_support import load, save, write_results
 
 from mimii.data.machines import MACHINE
 from mimii.data.mimii import published_baseline
-from mimii.report import detection_tables, loading
+from mimii.report import detection_tables
 from mimii.report.texts import PUBLISHED
 from mimii.storage.schema import DASH
 
 
 def test_means_and_deviations_over_the_ids(tmp_path):
     rows = write_results(tmp_path)
-    table = detection_tables.by_type(loading.load(tmp_path), "auc")[0]
+    table = detection_tables.by_type(load(tmp_path), "auc")[0]
     fan = rows[(rows["model"] == "conv_ae") & (rows["machine_type"] == "fan")]["auc"]
     every = rows[rows["model"] == "conv_ae"]["auc"]
     assert table.texts.loc["conv_ae", "fan"] == f"{fan.mean():.3f} ± {fan.std():.3f}"
@@ -24,7 +24,7 @@ def test_means_and_deviations_over_the_ids(tmp_path):
 
 def test_deviations_are_over_the_seeds_where_there_are_several(tmp_path):
     rows = write_results(tmp_path, seeds=(1, 2, 3))
-    table = detection_tables.by_type(loading.load(tmp_path), "auc")[0]
+    table = detection_tables.by_type(load(tmp_path), "auc")[0]
     fan = rows[(rows["model"] == "conv_ae") & (rows["machine_type"] == "fan")]
     means = fan.groupby("seed")["auc"].mean()
     assert table.texts.loc["conv_ae", "fan"] == f"{means.mean():.3f} ± {means.std():.3f}"
@@ -37,7 +37,7 @@ def test_a_model_without_a_seed_stands_beside_several_seeds(tmp_path):
     is_repeated = (rows["model"] == "knn") & (rows["seed"] > 1)
     rows = rows[~is_repeated].assign(seed=rows["seed"].astype(float).where(rows["model"] != "knn"))
     save(rows, tmp_path / "research_results.csv")
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     table = detection_tables.by_type(results, "auc")[0]
     of_knn = rows[rows["model"] == "knn"].set_index("machine_type")["auc"]
     assert table.texts.loc["knn", "fan"] == f"{of_knn['fan'].mean():.3f}"
@@ -58,7 +58,7 @@ def test_a_model_without_all_machines_is_not_ranked(tmp_path):
     save(
         rows[~gone].assign(auc=rows["auc"].where(rows["model"] != "simple_ae", 0.99)), tmp_path / "research_results.csv"
     )
-    table = detection_tables.by_type(loading.load(tmp_path), "auc")[0]
+    table = detection_tables.by_type(load(tmp_path), "auc")[0]
     assert table.texts.loc["simple_ae", "fan"] == "0.990†"
     assert table.marks.loc["simple_ae", "fan"] == ""
     assert table.marks.loc["simple_ae", "pump"] == "best"
@@ -84,7 +84,7 @@ def mimii_rows(tmp_path, **kwargs):
 
 def test_the_published_baseline_stands_beside_whole_machines_of_mimii(tmp_path):
     mimii_rows(tmp_path)
-    table = detection_tables.by_type(loading.load(tmp_path), "auc")[0]
+    table = detection_tables.by_type(load(tmp_path), "auc")[0]
     published = published_baseline().query(
         "snr == '6dB' and machine_type == 'fan' and machine_id in ['id_00', 'id_02']"
     )
@@ -92,13 +92,13 @@ def test_the_published_baseline_stands_beside_whole_machines_of_mimii(tmp_path):
     assert table.texts.loc[PUBLISHED, "fan"] == f"{means.mean():.3f} ± {means.std():.3f}"
     assert table.marks.loc[PUBLISHED, "fan"] == ""
     assert "not run here" in table.caption
-    assert PUBLISHED not in detection_tables.by_type(loading.load(tmp_path), "pauc")[0].texts.index
+    assert PUBLISHED not in detection_tables.by_type(load(tmp_path), "pauc")[0].texts.index
 
 
 def test_no_published_baseline_beside_a_part_of_a_machine(tmp_path):
     rows = mimii_rows(tmp_path)
     save(rows.assign(eval_files=24), tmp_path / "research_results.csv")
-    assert PUBLISHED not in detection_tables.by_type(loading.load(tmp_path), "auc")[0].texts.index
+    assert PUBLISHED not in detection_tables.by_type(load(tmp_path), "auc")[0].texts.index
 
 
 def test_no_published_baseline_beside_synthetic_data(tmp_path):
@@ -107,7 +107,7 @@ def test_no_published_baseline_beside_synthetic_data(tmp_path):
     counts = published_baseline().set_index(MACHINE)["abnormal_clips"]
     rows["eval_files"] = [2 * counts[tuple(machine)] for machine in rows[MACHINE].to_numpy()]
     save(rows, tmp_path / "results" / "research_results.csv")
-    results = loading.load(tmp_path / "results")
+    results = load(tmp_path / "results")
     assert results.is_synthetic
     table = detection_tables.by_type(results, "auc")[0]
     assert PUBLISHED not in table.texts.index
@@ -116,7 +116,7 @@ def test_no_published_baseline_beside_synthetic_data(tmp_path):
 
 def test_snr_are_ordered_by_level(tmp_path):
     write_results(tmp_path, snrs=("min6dB", "0dB", "6dB"), types=("fan",), files=False)
-    found = detection_tables.by_type(loading.load(tmp_path), "auc")
+    found = detection_tables.by_type(load(tmp_path), "auc")
     assert [table.name for table in found] == ["auc_6dB", "auc_0dB", "auc_min6dB", "auc_overall"]
     assert list(found[-1].texts.columns) == ["6 dB", "0 dB", "\N{MINUS SIGN}6 dB", "mean"]
 
@@ -125,14 +125,14 @@ def test_machine_groups_do_not_count(tmp_path):
     rows = write_results(tmp_path, files=False)
     group = rows.iloc[:1].assign(machine_id="all", auc=0.01, run_id="group")
     save(pd.concat([rows, group]), tmp_path / "research_results.csv")
-    assert detection_tables.by_type(loading.load(tmp_path), "auc")[0].values.loc["simple_ae", "fan"] > 0.5
+    assert detection_tables.by_type(load(tmp_path), "auc")[0].values.loc["simple_ae", "fan"] > 0.5
 
 
 def test_machines_keep_their_names(tmp_path):
     """Whatever they are called: a name may look like nothing or like a number."""
     ids = ("001", "NA", "None", "nan", "null")
     write_results(tmp_path, types=("fan", "NA"), ids=ids)
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     [by_type] = detection_tables.by_type(results, "auc")
     assert list(by_type.texts.columns) == ["NA", "fan", "mean"]
     [machines] = detection_tables.machines(results, "auc")
@@ -150,5 +150,5 @@ def test_intervals_hold_the_auc(made):
 
 
 def test_what_is_made_again_is_the_same_to_the_byte(made, tmp_path):
-    detection_tables.intervals(loading.load(made.parent))[0].write(tmp_path)
+    detection_tables.intervals(load(made.parent))[0].write(tmp_path)
     assert (tmp_path / "intervals.csv").read_bytes() == (made / "tables" / "intervals.csv").read_bytes()

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
-from report_support import save, write_results
+from report_support import load, save, write_results
 
-from mimii.report import cost_figures, detection_figures, loading, significance, statistics
+from mimii.report import cost_figures, detection_figures, significance, statistics
 from mimii.report.rows import by_machine
 
 
@@ -25,7 +25,7 @@ def test_names_and_numbers_have_room_in_the_figures(tmp_path, count):
     for number, part in enumerate(parts):
         part["run_id"] += f"x{number}"
     save(pd.concat(parts), tmp_path / "research_results.csv")
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     comparison = statistics.compare_models(by_machine(results.detection, "auc"))
     diagram = significance.rank_diagram(comparison, "auc", is_synthetic=False)
     drawn = [*cost_figures.parameters(results, "auc"), *diagram]
@@ -43,6 +43,6 @@ def test_names_and_numbers_have_room_in_the_figures(tmp_path, count):
 
 
 def test_what_is_made_again_is_the_same_to_the_byte(made, tmp_path):
-    detection_figures.heat_map(loading.load(made.parent), "auc")[0].write(tmp_path)
+    detection_figures.heat_map(load(made.parent), "auc")[0].write(tmp_path)
     for name in ("heat_map_auc.pdf", "heat_map_auc.png"):
         assert (tmp_path / name).read_bytes() == (made / "figures" / name).read_bytes()

@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-from report_support import MODELS, save, write_results
+from report_support import MODELS, load, save, write_results
 
-from mimii.report import detection_tables, loading
+from mimii.report import detection_tables
 from mimii.report.labels import setting_text
 
 
@@ -17,7 +17,7 @@ def test_what_was_run_with_several_settings_is_told_apart(tmp_path, column, valu
     other = first[first["model"] == "simple_ae"].assign(**{column: values[1]})
     other["run_id"] += "x"
     save(pd.concat([first, other]), tmp_path / "research_results.csv")
-    labels = set(loading.load(tmp_path).detection["label"])
+    labels = set(load(tmp_path).detection["label"])
     conv = f"conv_ae ({values[0]})" if column == "scoring" else "conv_ae"
     about = "" if column == "scoring" else f"{column}="
     assert labels == {conv, *(f"simple_ae ({about}{value})" for value in values)}
@@ -33,7 +33,7 @@ def test_a_way_of_scoring_names_only_those_that_have_several(two_scorings):
 def test_a_setting_that_older_rows_do_not_have_makes_no_other_model(tmp_path):
     rows = write_results(tmp_path)
     save(rows.assign(scoring=["mean", *[""] * (len(rows) - 1)]), tmp_path / "research_results.csv")
-    assert set(loading.load(tmp_path).detection["label"]) == set(MODELS)
+    assert set(load(tmp_path).detection["label"]) == set(MODELS)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_setting_that_makes_no_difference_makes_no_other_model(tmp_path, colum
     other = first.assign(auc=0.75, timestamp="2026-02-01T00:00:00+00:00", **{column: values[1]})
     other["run_id"] += "x"
     save(pd.concat([first, other]), tmp_path / "research_results.csv")
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     of_knn = results.detection[results.detection["model"] == "knn"]
     assert set(of_knn["label"]) == {"knn"}
     assert (of_knn["auc"] == 0.75).all()  # the latest
@@ -67,7 +67,7 @@ def test_a_row_of_today_and_an_older_one_are_of_one_model(tmp_path):
     today = today.astype({"epochs": object, "seed": object})
     today.loc[today["model"] == "knn", ["epochs", "seed"]] = ""
     save(pd.concat([rows, today]), tmp_path / "research_results.csv")
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     assert list(results.detection["label"].unique()) == ["simple_ae", "knn"]
     assert results.detection["run_id"].str.endswith("x").all()
 
@@ -76,7 +76,7 @@ def test_a_model_that_nobody_knows_keeps_its_settings(tmp_path):
     rows = write_results(tmp_path, models=("my_model",))
     other = rows.assign(epochs=50, run_id=rows["run_id"] + "x")
     save(pd.concat([rows, other]), tmp_path / "research_results.csv")
-    assert set(loading.load(tmp_path).detection["label"]) == {"my_model (epochs=3)", "my_model (epochs=50)"}
+    assert set(load(tmp_path).detection["label"]) == {"my_model (epochs=3)", "my_model (epochs=50)"}
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
+from report_support import load
 
 import mimii
-from mimii.report import listening, loading
+from mimii.report import listening
 from mimii.report.rows import machines_only
 
 
@@ -29,7 +30,7 @@ def _run(directory, data):
 @pytest.fixture
 def results(once, data):
     """Results of a model that two machines share."""
-    return loading.load(once("results_of_a_group", lambda directory: _run(directory, data)))
+    return load(once("results_of_a_group", lambda directory: _run(directory, data)))
 
 
 def test_the_model_of_the_machine_group_is_found(results):

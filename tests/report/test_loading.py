@@ -2,10 +2,9 @@
 
 import pandas as pd
 import pytest
-from report_support import MODELS, TYPES, save, write_classification, write_results
+from report_support import MODELS, TYPES, load, save, write_classification, write_results
 
 from mimii.data.machines import MACHINE
-from mimii.report import loading
 from mimii.report.rows import machines_only
 
 EARLIER, LATER = "2025-12-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"
@@ -16,7 +15,7 @@ def test_the_last_row_of_a_run_counts_though_the_clock_was_set_back(time, tmp_pa
     rows = write_results(tmp_path)
     again = rows.iloc[:1].assign(auc=0.123, timestamp=time)
     save(pd.concat([rows, again]), tmp_path / "research_results.csv")
-    detection = loading.load(tmp_path).detection
+    detection = load(tmp_path).detection
     assert len(detection) == len(rows)
     assert detection.set_index("run_id").loc[rows["run_id"][0], "auc"] == 0.123
 
@@ -26,7 +25,7 @@ def test_of_several_files_that_with_the_latest_row_counts(name, tmp_path):
     rows = write_results(tmp_path)
     for auc, time in ((0.123, LATER), (0.456, EARLIER)):
         save(rows.iloc[:1].assign(auc=auc, timestamp=time), tmp_path / name)
-        detection = loading.load(tmp_path).detection
+        detection = load(tmp_path).detection
         assert len(detection) == len(rows)
         assert (detection.set_index("run_id").loc[rows["run_id"][0], "auc"] == auc) == (time == LATER)
 
@@ -36,7 +35,7 @@ def test_a_run_on_other_recordings_replaces_the_older_one(time, tmp_path):
     rows = write_results(tmp_path)
     again = rows.iloc[:1].assign(auc=0.123, run_id="new", timestamp=time)
     save(pd.concat([rows, again]), tmp_path / "research_results.csv")
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     assert len(results.detection) == len(rows)
     assert "new" in set(results.detection["run_id"])
     assert "1 older rows" in " ".join(results.notes)
@@ -46,7 +45,7 @@ def test_a_run_on_other_recordings_replaces_the_older_one(time, tmp_path):
 def test_rows_say_whether_their_recordings_are_synthetic_wherever_these_are_now(synthetic, tmp_path):
     rows = write_results(tmp_path, data="gone")
     save(rows.assign(synthetic=synthetic), tmp_path / "research_results.csv")
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     assert results.is_synthetic == (synthetic == "yes")
     assert ("whether they are synthetic can't be told" in " ".join(results.notes)) == (synthetic == "")
 
@@ -54,7 +53,7 @@ def test_rows_say_whether_their_recordings_are_synthetic_wherever_these_are_now(
 @pytest.mark.parametrize("name", ["NA", "null", "nan", "None", "001", "1e3", "All", "all_2", "-"])
 def test_a_machine_keeps_its_name(tmp_path, name):
     rows = write_results(tmp_path, types=("fan", name), ids=("id_00", name))
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     assert set(results.detection["machine_id"]) == {"id_00", name}
     assert set(results.detection["machine_type"]) == {"fan", name}
     assert len(machines_only(results.detection)) == len(results.scored) == len(rows)
@@ -68,7 +67,7 @@ def test_a_class_keeps_its_name(tmp_path):
     write_classification(tmp_path, models=("svm",), types=("fan",))
     [path] = (tmp_path / "scores").glob("*_confusion.csv")
     path.write_text("target,NA,001\nNA,3,1\n001,0,4\n")
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     table = results.kept("confusion", results.classification["run_id"][0], ["target"])
     assert list(table["target"]) == ["NA", "001"]
     assert table[["NA", "001"]].to_numpy().tolist() == [[3, 1], [0, 4]]
@@ -78,7 +77,7 @@ def test_a_table_is_of_classification_if_it_has_one_of_its_columns(tmp_path):
     write_classification(tmp_path)
     path = tmp_path / "research_classification_results.csv"
     save(pd.read_csv(path)[["model", *MACHINE, "balanced_accuracy"]], path)
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     assert results.detection.empty
     assert len(results.classification) == 2 * len(TYPES)
 
@@ -86,7 +85,7 @@ def test_a_table_is_of_classification_if_it_has_one_of_its_columns(tmp_path):
 def test_all_columns_are_there_whatever_the_table_has(tmp_path):
     rows = write_results(tmp_path, files=False)
     save(rows[["model", "auc", *MACHINE]], tmp_path / "research_results.csv")
-    detection = loading.load(tmp_path).detection
+    detection = load(tmp_path).detection
     assert set(detection["model"]) == set(MODELS)
     assert (detection[["scoring", "device", "tf32"]] == "").all(axis=None)
     assert detection[["epochs", "seed", "threshold", "peak_ram_mb"]].isna().all(axis=None)
@@ -98,6 +97,6 @@ def test_damaged_scores_are_left_out(tmp_path):
     files[0].write_bytes(b"\x00\xff\xfe,\n\x80")
     files[1].write_text("path,label\n")
     files[2].unlink()
-    results = loading.load(tmp_path)
+    results = load(tmp_path)
     assert len(results.scores) == 15
     assert "3 of 18 runs kept no scores" in " ".join(results.notes)

@@ -6,9 +6,9 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-from report_support import write_results
+from report_support import load, write_results
 
-from mimii.report import detection_tables, loading
+from mimii.report import detection_tables
 from mimii.report.table import Table, best_marks, no_marks
 
 LATEX = next(filter(None, map(shutil.which, ("pdflatex", "tectonic"))), None)
@@ -22,7 +22,7 @@ def test_best_and_second_are_marked_as_they_are_shown():
 
 def test_latex_and_markdown(tmp_path):
     write_results(tmp_path)
-    table = detection_tables.by_type(loading.load(tmp_path), "auc")[0]
+    table = detection_tables.by_type(load(tmp_path), "auc")[0]
     best, second = (table.marks["mean"] == "best").idxmax(), (table.marks["mean"] == "second").idxmax()
     assert (best, second) == ("simple_ae", "conv_ae")
     latex, markdown = table.to_latex(), table.to_markdown()

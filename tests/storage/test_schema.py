@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from support import ROOT
 
-from mimii.storage import schema
+from mimii.storage import challenge_columns, schema
 
 
 def test_the_page_of_columns_is_that_of_the_schema():
@@ -54,3 +54,12 @@ def test_headings_stand_in_the_schema_alone():
     sources = [path for path in Path(schema.__file__).parents[1].rglob("*.py") if path.name != "schema.py"]
     for heading in ("Balanced accuracy", "GPU memory [MB]", "Latency [ms]"):
         assert [path.name for path in sources if f'"{heading}"' in path.read_text(encoding="utf-8")] == []
+
+
+def test_the_page_of_columns_names_those_of_official_scores():
+    text = (ROOT / "docs" / "columns.md").read_text(encoding="utf-8")
+    _, _, text = text.partition("## Official scores of DCASE")
+    own = [column.name for column in (*challenge_columns.SCORES, *challenge_columns.MACHINES)]
+    own = [name for name in own if name not in challenge_columns.SYSTEM and "_source" not in name]
+    missing = [name for name in own if "_target" not in name and f"`{name}`" not in text]
+    assert not missing

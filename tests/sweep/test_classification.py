@@ -42,7 +42,7 @@ from mimii.sweep.classification import (
 )
 from mimii.sweep.groups import make_groups
 from mimii.sweep.identity import evaluations
-from mimii.sweep.planning import subjects_of
+from mimii.sweep.subjects import subjects_of
 
 examples = hypothesis_settings(deadline=None, derandomize=True, max_examples=50)
 CLIP = ["machine_type", "machine_id", "label", "name"]

@@ -200,7 +200,7 @@ def test_another_backend_adds_its_rows_and_trains_nothing(done, rows, data):
 
 
 def test_detectors_of_all_scopes_stand_in_one_table(done, rows):
-    results = loading.load(done.directory / "results")
+    [results] = loading.load(done.directory / "results")
     labels = ["knn", "id_embedding (ldn)", "id_embedding (knn)", "two_branch (ldn)", "two_branch (knn)", "fusion"]
     [machines] = detection_tables.machines(results, "auc")
     assert set(machines.values.columns) == set(labels)

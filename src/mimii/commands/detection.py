@@ -35,7 +35,9 @@ def build_parser() -> parsing.Parser:
     options.add_feature_options(parser)
     options.add_training_options(parser, list_models("detection"))
     options.add_run_options(parser, has_backends=True)
-    options.add_output_options(parser, "cache/research_features", "cache/research_models", "research_results.csv")
+    options.add_output_options(
+        parser, "cache/research_features", "cache/research_models", "research_results.csv", has_submission=True
+    )
     return parser
 
 
@@ -61,15 +63,11 @@ def settings(args: argparse.Namespace) -> DetectionSettings:
 def run(args: argparse.Namespace) -> int:
     """Do the experiment and print its table; returns the exit status."""
     from mimii.commands.summary import Summary, show
-    from mimii.evaluation.challenge import challenge_score
     from mimii.sweep import experiment
 
     with experiment_log(args):
         result = experiment.run(settings(args))
-        has_domains = bool((result.recordings["domain"] != "").any())
-        is_challenge = result.recordings["layout"].iloc[0] != "mimii" and bool(result.rows["auc"].notna().any())
-        scores = {"DCASE": partial(challenge_score, has_domains=has_domains)} if is_challenge else {}
-        return show(result, Summary("machines", SUMMARY, scores).table)
+        return show(result, partial(Summary("machines", SUMMARY).with_scores, scores=result.official))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

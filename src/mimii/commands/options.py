@@ -9,8 +9,8 @@ from typing import Any
 
 from mimii.commands.parsing import (
     Parser,
+    channel,
     fraction,
-    natural,
     networks,
     positive_float,
     positive_int,
@@ -19,7 +19,7 @@ from mimii.commands.parsing import (
     share,
 )
 from mimii.data.layouts import LAYOUTS, canonical_snr
-from mimii.data.mimii import MACHINE_TYPES, SNRS
+from mimii.data.mimii import SNRS
 from mimii.models import DETECTORS, REGISTRY
 from mimii.models.registry import check_fusion, misfit
 from mimii.runtime.devices import choose_device
@@ -27,6 +27,7 @@ from mimii.settings import (
     BACKENDS,
     CLASSES,
     DEVICES,
+    DIFFERENCE,
     DISTANCES,
     FUSED,
     FUSED_AT_BEST,
@@ -55,10 +56,22 @@ def add_data_options(parser: Parser) -> None:
         type=Path,
         required=True,
         default=argparse.SUPPRESS,
-        help="MIMII, or a part of it: one SNR, one machine type, one machine",
+        help="the data set or a part of it, such as one machine; of DCASE also several years",
     )
     group.add_argument(
         "--layout", choices=["auto", *LAYOUTS], default="auto", help="how the data set is laid out; auto recognises it"
+    )
+    group.add_argument(
+        "--dataset",
+        metavar="NAME",
+        help="its name, such as dcase2024, where no folder says the year; of several data sets the one to use",
+    )
+    group.add_argument(
+        "--ground_truth",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="files or folders with the labels of DCASE's evaluation sets, as the organisers publish them",
     )
     group.add_argument(
         "--snr",
@@ -67,10 +80,8 @@ def add_data_options(parser: Parser) -> None:
         metavar="SNR",
         help=f"only these, such as {', '.join(SNRS)}; -6dB is min6dB",
     )
-    group.add_argument(
-        "--machine_type", nargs="+", metavar="TYPE", help=f"only these, such as {', '.join(MACHINE_TYPES)}"
-    )
-    group.add_argument("--machine_id", nargs="+", metavar="ID", help="only these, such as id_00")
+    group.add_argument("--machine_type", nargs="+", metavar="TYPE", help="only these, by the names of their folders")
+    group.add_argument("--machine_id", nargs="+", metavar="ID", help="only these, such as id_00 or section_00")
 
 
 def add_model_options(parser: Parser, models: Sequence[str], scopes: dict[str, str], own_scopes: str = "") -> None:
@@ -171,7 +182,14 @@ def add_feature_options(parser: Parser) -> None:
         "--hop_length", type=positive_int, default=features.hop_length, help="step between frames [samples]"
     )
     group.add_argument("--power", type=power, default=features.power, help="exponent of the magnitude spectrogram")
-    group.add_argument("--channel", type=natural, default=features.channel, help="channel that is read, from 0")
+    group.add_argument(
+        "--channel",
+        type=channel,
+        default=features.channel,
+        metavar="N",
+        help=f"channel that is read, from 0; {DIFFERENCE}: channel 0, of a microphone near the machine, without the "
+        "noise that channel 1, of one far from it, hears as well",
+    )
 
 
 def add_training_options(
@@ -262,7 +280,9 @@ def add_model_file(parser: Parser) -> None:
     )
 
 
-def add_output_options(parser: Parser, pickle_dir: str, model_dir: str, output_csv: str) -> None:
+def add_output_options(
+    parser: Parser, pickle_dir: str, model_dir: str, output_csv: str, *, has_submission: bool = False
+) -> None:
     """Where files go."""
     group = parser.add_argument_group("output")
     group.add_argument("--pickle_dir", type=Path, default=Path(pickle_dir), help="cache of features")
@@ -276,6 +296,10 @@ def add_output_options(parser: Parser, pickle_dir: str, model_dir: str, output_c
         metavar="FILE",
         help=f"table that rows are appended to (default: {output_csv} in --result_dir)",
     )
+    if has_submission:
+        group.add_argument(
+            "--submission", type=Path, metavar="DIR", help="write the files that DCASE asks for: scores and decisions"
+        )
 
 
 def check(parser: Parser, args: argparse.Namespace) -> None:
@@ -327,6 +351,8 @@ def data_settings(args: argparse.Namespace) -> DataSettings:
     return DataSettings(
         base_dir=args.base_dir,
         layout=args.layout,
+        dataset=args.dataset,
+        ground_truth=tuple(args.ground_truth or ()),
         **{name: None if values is None else tuple(values) for name, values in chosen.items()},
     )
 
@@ -375,4 +401,5 @@ def run_settings(args: argparse.Namespace) -> RunSettings:
         seeds=tuple(args.seeds or ()),
         **{name: getattr(args, name) for name in ("retrain", "device", "jobs", "scheduler")},
         **{name: getattr(args, name) for name in ("result_dir", "pickle_dir", "model_dir", "output_csv")},
+        submission=getattr(args, "submission", None),
     )

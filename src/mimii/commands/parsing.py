@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from mimii.runtime.spelling import did_you_mean
-from mimii.settings import MOST_NETWORKS
+from mimii.settings import DIFFERENCE, MOST_NETWORKS
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -77,3 +77,13 @@ power = _number(float, lambda value: 0.1 <= value <= 10, "a number from 0.1 to 1
 alarm_share = _number(float, lambda value: 1e-6 <= value < 0.5, "a share from 0.000001 to below 0.5")
 fraction = _number(float, lambda value: 0 <= value < 1, "a number from 0 to below 1")
 share = _number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+
+
+def channel(text: str) -> int | str:
+    """A channel's number, or the word for the difference of two."""
+    if text == DIFFERENCE:
+        return text
+    try:
+        return int(natural(text))
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, nor {DIFFERENCE}{did_you_mean(text, [DIFFERENCE])}") from None

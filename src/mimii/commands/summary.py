@@ -1,15 +1,28 @@
-"""The table that an experiment's command ends with."""
+"""The table that an experiment's command ends with, one for each data set."""
 
+import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pandas as pd
 
+from mimii.data.datasets import DEVELOPMENT, EVALUATION, data_sets
 from mimii.data.machines import ALL, MACHINE
 from mimii.data.recordings import is_synthetic
 from mimii.models import REGISTRY
 from mimii.storage import schema
+from mimii.sweep.challenge import BOTH
 from mimii.sweep.engine import Result
+
+_WIDTH = 80
+_PARTS = {DEVELOPMENT: "dev", EVALUATION: "eval", BOTH: "both"}
+# of an official score, which a definition of its year gives
+_DEFINITIONS = {
+    2020: "of 2020 (mean of AUC and pAUC over the IDs of a machine type, then over the types)",
+    2021: "of 2021 (harmonic mean of AUC and pAUC of each domain's own recordings)",
+    2022: "of 2022 and later (harmonic mean of AUC source, AUC target and pAUC)",
+}
+_BESIDE_SCORES = ("auc", "training_time_sec")  # more columns than these are wider than a terminal
 
 
 @dataclass(frozen=True)
@@ -22,16 +35,36 @@ class Summary:
         ``machines`` or ``groups``: which rows count, where there are both.
     columns : dict of str to str
         Which columns of the results table, and their headings.
-    scores : dict of str to callable
-        Headings of further columns, and how each follows from the rows of a model.
     """
 
     unit: str
     columns: Mapping[str, str]
-    scores: Mapping[str, Callable[[pd.DataFrame], float]] = field(default_factory=dict)
 
     def table(self, rows: pd.DataFrame) -> str:
-        """Format rows of a results table for a terminal of 80 columns."""
+        """Format rows of a results table, all of one data set, for a terminal of 80 columns."""
+        return self._table(rows, self.columns, {})
+
+    def with_scores(self, rows: pd.DataFrame, scores: pd.DataFrame) -> str:
+        """The same with the official scores of a challenge, where there are any, and what they are.
+
+        Parameters
+        ----------
+        rows : pd.DataFrame
+            Of one data set.
+        scores : pd.DataFrame
+            Rows of ``challenge_scores.csv``, of whatever data sets.
+        """
+        scores = scores[scores["dataset"] == rows["dataset"].iloc[0]]
+        if scores.empty:
+            return self.table(rows)
+        parts = [part for part in _PARTS if part in set(scores["part"])]
+        # the first one says what all of them are
+        headings = {part: f"DCASE {_PARTS[part]}" if part == parts[0] else _PARTS[part] for part in parts}
+        columns = {column: heading for column, heading in self.columns.items() if column in _BESIDE_SCORES}
+        table = self._table(rows, columns, {headings[part]: scores[scores["part"] == part] for part in parts})
+        return f"{table}\n\n{textwrap.fill(_about(scores), _WIDTH)}"
+
+    def _table(self, rows: pd.DataFrame, columns: Mapping[str, str], scores: Mapping[str, pd.DataFrame]) -> str:
         is_group = rows["machine_id"] == ALL
         wanted = rows[is_group if self.unit == "groups" else ~is_group]
         wanted = wanted if len(wanted) else rows
@@ -40,11 +73,29 @@ class Summary:
         order = {name: number for number, name in enumerate(REGISTRY)}
         lines = []
         for key, group in sorted(wanted.groupby(by, sort=False), key=lambda item: order[str(item[0][0])]):
-            means = {heading: _show(column, group[column].mean()) for column, heading in self.columns.items()}
-            scores = {heading: schema.number(score(group)) for heading, score in self.scores.items()}
+            system = dict(zip(by, key, strict=True))
+            means = {heading: _show(column, group[column].mean()) for column, heading in columns.items()}
+            shown = {heading: schema.number(_of_system(found, system).mean()) for heading, found in scores.items()}
             count = len(group.drop_duplicates(MACHINE))  # each has a row for every seed
-            lines.append({**dict(zip(by, key, strict=True)), self.unit: count, **scores, **means})
+            lines.append({**system, self.unit: count, **shown, **means})
         return ruled(pd.DataFrame(lines).to_string(index=False))
+
+
+def _of_system(scores: pd.DataFrame, system: Mapping[str, object]) -> pd.Series:
+    """The official scores of a system, one a seed."""
+    return scores.loc[(scores[list(system)] == pd.Series(system)).all(axis=1), "score"]
+
+
+def _about(scores: pd.DataFrame) -> str:
+    """Which definition the official scores of a data set have, and how many machines they are of."""
+    covered = scores.groupby("part", sort=False)[["scored_machines", "machines"]].max()
+    counts = [
+        f"{counts['scored_machines']:.0f} of {counts['machines']:.0f} in {part}"
+        for part, counts in covered.iterrows()
+        if part != BOTH
+    ]
+    definition = _DEFINITIONS[int(scores["definition"].iloc[0])]
+    return f"DCASE: the official score {definition}, over the machines with labels: {', '.join(counts)}."
 
 
 def _show(column: str, mean: float) -> str:
@@ -58,10 +109,14 @@ def ruled(table: str) -> str:
 
 
 def show(result: Result, table: Callable[[pd.DataFrame], str]) -> int:
-    """Print the table of an experiment's rows; returns the exit status, 1 where a task failed."""
+    """Print the table of an experiment's rows, one a data set; returns the exit status, 1 where a task failed."""
     if len(result.rows):
         if is_synthetic(result.recordings["path"].iloc[0]):
             print("Synthetic recordings: these figures say nothing about real machines.\n")
-        print(table(result.rows))
-        print(f"\n{len(result.rows)} row{'s' if len(result.rows) > 1 else ''} in {result.table}")
+        found = list(data_sets(result.rows))
+        for name, rows in found:
+            if len(found) > 1:
+                print(f"{name}\n")
+            print(f"{table(rows)}\n")
+        print(f"{len(result.rows)} row{'s' if len(result.rows) > 1 else ''} in {result.table}")
     return 1 if result.failed else 0

@@ -7,31 +7,38 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from mimii.data.folders import UNUSABLE, USABLE, audio_files, one_form
 from mimii.data.layouts import (
+    BY_DOMAIN,
     FILE_NAME_FOLDERS,
     LABEL_FOLDERS,
     LAYOUTS,
     RENAMED,
     SPLIT_FOLDERS,
+    SUPPLEMENTAL,
     VALIDATION_FOLDERS,
     Layout,
     PathFacts,
 )
-from mimii.data.machines import MACHINE, machine_name
+from mimii.data.machines import DATASET_MACHINE, machine_name
 from mimii.errors import UserError
 
 log = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
-    """A recording, what its path says, and the directory below which it lies: that of a label or a split."""
+    """A recording, what its path says, and the directory below which it lies: that of a label or a split.
+
+    The data set is that of a challenge; it is empty where the layout has none.
+    """
 
     path: str
     facts: PathFacts
     directory: Path
+    dataset: str = ""
 
 
 class Unused:
@@ -135,8 +142,8 @@ def _recognise(
 
 def _why_unused(base: Path, directory: Path, candidates: Sequence[str], has_splits: bool) -> str:
     folders = [part.casefold() for part in (base.name, *directory.relative_to(base).parts)]
-    if "supplemental" in folders:
-        return "in supplemental/, for which no experiment has a use"
+    if SUPPLEMENTAL in folders:
+        return "in supplemental/, with a name that says neither machine nor noise"
     if has_splits and any(folder in VALIDATION_FOLDERS for folder in folders):
         return "for validation: put them into train/ or test/ if they are to be used"
     if len({LABEL_FOLDERS[folder] for folder in folders if folder in LABEL_FOLDERS}) > 1:
@@ -164,7 +171,8 @@ def join_parts(recordings: Sequence[Found], layout: Layout, unused: Unused) -> l
     """
     best: dict[tuple, Found] = {}
     for recording in sorted(recordings, key=lambda recording: _preference(recording.path)):
-        key = (recording.directory, recording.facts.label, _stem(recording.facts.name), recording.facts.machine)
+        facts = recording.facts
+        key = (recording.directory, facts.label, _stem(facts.name), facts.machine)
         if key in best:
             unused.add(recording.path, "in another format beside the same name")
         else:
@@ -174,7 +182,8 @@ def join_parts(recordings: Sequence[Found], layout: Layout, unused: Unused) -> l
     homes: dict[tuple, dict[tuple, Path]] = {}  # of each machine: its directories, apart from their split
     for recording in best.values():
         facts, home = recording.facts, recording.directory.parent
-        first = firsts.setdefault((facts.machine, facts.label, layout.clip(_stem(facts.name))), recording)
+        name = layout.clip(_stem(facts.name))
+        first = firsts.setdefault((recording.dataset, facts.machine, facts.label, name), recording)
         if first.directory != recording.directory:
             raise UserError(
                 f"{first.directory.parent} and {home} both hold machine '{machine_name(facts.machine)}', with "
@@ -182,7 +191,7 @@ def join_parts(recordings: Sequence[Found], layout: Layout, unused: Unused) -> l
                 "remove the one you do not need"
             )
         without_split = tuple(part for part in home.parts if part.casefold() not in SPLIT_FOLDERS)
-        homes.setdefault(facts.machine, {}).setdefault(without_split, home)
+        homes.setdefault((recording.dataset, *facts.machine), {}).setdefault(without_split, home)
     if joined := {machine: list(found.values()) for machine, found in homes.items() if len(found) > 1}:
         machine, (first_home, second_home, *_) = next(iter(joined.items()))
         log.info(
@@ -210,19 +219,38 @@ def _preference(path: str) -> int:
 
 
 def drop_copies(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the recordings for evaluation that lie in ``test_rename/`` once more, where they have their labels.
+    """Leave out the recordings for evaluation that a data set holds twice, as the baseline of DCASE leaves it.
+
+    Clips of ``test/`` lie in ``test_rename/`` once more, where their names have labels, and those of ``source_test/``
+    and ``target_test/`` in ``test/``.
 
     Parameters
     ----------
     table : pd.DataFrame
-        With the columns of `mimii.data.recordings.find_recordings`.
+        With the columns of `mimii.data.recordings.find_recordings`. The column ``published_as`` receives the names of
+        clips that are left out with the names of their copies that are used.
     """
-    is_renamed = table["name"].str.casefold().str.startswith(f"{RENAMED}/") & (table["digest"] != "")
-    if not is_renamed.any():
-        return table
-    key = [*MACHINE, "digest"]
-    renamed = pd.MultiIndex.from_frame(table.loc[is_renamed, key])
-    is_copy = pd.MultiIndex.from_frame(table[key]).isin(renamed) & ~is_renamed & (table["given_split"] == "eval")
-    if count := int(is_copy.sum()):
-        log.info("%d recordings of test/ are used with the labels of their copies in %s/.", count, RENAMED)
-    return table[~is_copy].reset_index(drop=True)
+    folders, files = table["name"].str.casefold().str.split("/", n=1, expand=True).reindex(columns=[0, 1]).T.to_numpy()
+    is_known = (table["digest"] != "").to_numpy()
+    is_renamed = (folders == RENAMED) & is_known
+    if is_renamed.any():
+        copies = _contents(table)
+        is_copy = copies.isin(copies[is_renamed]) & ~is_renamed & (table["given_split"] == "eval").to_numpy()
+        if count := int(is_copy.sum()):
+            log.info("%d recordings of test/ are used with the labels of their copies in %s/.", count, RENAMED)
+            published = dict(zip(copies[is_copy], table.loc[is_copy, "path"].map(os.path.basename), strict=True))
+            names = [
+                published.get(copy, "") if renamed else "" for copy, renamed in zip(copies, is_renamed, strict=True)
+            ]
+            table = table.assign(published_as=names)
+        keep = ~is_copy
+        table, folders, files, is_known = table[keep], folders[keep], files[keep], is_known[keep]
+    is_by_domain = np.isin(folders, BY_DOMAIN) & is_known
+    if is_by_domain.any():
+        copies = _contents(table.assign(file=files), "file")
+        table = table[~(copies.isin(copies[is_by_domain]) & (folders == "test"))]
+    return table.reset_index(drop=True)
+
+
+def _contents(table: pd.DataFrame, *columns: str) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(table[[*DATASET_MACHINE, "digest", *columns]])

@@ -52,6 +52,12 @@ def audio_files(base: Path) -> Iterator[tuple[Path, list[str]]]:
             yield Path(directory), names
 
 
+def without_ending(name: str) -> str:
+    """The name of a recording without its ending; lists may name it so, and a value such as 7.5V is no ending."""
+    ending = next((ending for ending in USABLE + UNUSABLE if name.lower().endswith(ending)), "")
+    return name[: len(name) - len(ending)]
+
+
 def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()

@@ -17,7 +17,9 @@ _SNR = re.compile(
 LABEL_FOLDERS = {"normal": LABELS[0], **dict.fromkeys(("abnormal", "anomaly", "anomalies", "anomalous"), LABELS[1])}
 SPLIT_FOLDERS = {"train": "train", "training": "train", "test": "eval", "testing": "eval"}
 RENAMED = "test_rename"  # of DCASE: the labelled copies of what lies in test/ without labels
-FILE_NAME_FOLDERS = ("train", "test", RENAMED, "source_test", "target_test")  # of DCASE; the last two are those of 2021
+SUPPLEMENTAL = "supplemental"  # of DCASE from 2025 on: the machine without noise, or the noise alone
+BY_DOMAIN = ("source_test", "target_test")  # of DCASE 2021
+FILE_NAME_FOLDERS = ("train", "test", RENAMED, *BY_DOMAIN, SUPPLEMENTAL)  # of DCASE
 VALIDATION_FOLDERS = ("val", "valid", "validation")  # a part that no experiment here has a use for
 
 _NO_ATTRIBUTES = "noattribute"  # what the file names of DCASE say, in small letters, of machines without any
@@ -34,11 +36,14 @@ class PathFacts(NamedTuple):
     name : str
         The path below the machine's label, or below the machine type where the label is in the file name.
     split : str
-        ``train`` or ``eval``; empty where the layout does not say.
+        ``train``, ``eval`` or, of recordings that are no part of either, ``supplemental``; empty where the layout does
+        not say.
     domain : str
         ``source`` or ``target``; empty where the layout has no domains.
     attributes : str
         A description of how the machine ran; empty where the file name has none.
+    supplement : str
+        Of supplemental recordings what they hold: ``clean``, the machine without noise, or ``noise`` alone.
     """
 
     machine: Machine
@@ -47,6 +52,7 @@ class PathFacts(NamedTuple):
     split: str = ""
     domain: str = ""
     attributes: str = ""
+    supplement: str = ""
 
 
 class Layout(ABC):
@@ -153,6 +159,8 @@ class _Dcase(Layout):
     def read(self, directory: Path, below: PurePosixPath, base: Path | None = None) -> PathFacts | None:
         folder = directory.name.casefold()
         match = self.file_pattern.fullmatch(below.name)
+        if folder == SUPPLEMENTAL:
+            return self.read_supplemental(directory, below)
         if folder not in FILE_NAME_FOLDERS or match is None:
             return None
         facts = {key: (value or "").lower() for key, value in match.groupdict().items()}
@@ -165,6 +173,10 @@ class _Dcase(Layout):
             domain=facts.get("domain", ""),
             attributes=self.attributes(below.stem),
         )
+
+    def read_supplemental(self, directory: Path, below: PurePosixPath) -> PathFacts | None:
+        """What the path of a supplemental recording says; None where the layout has no such recordings."""
+        return None
 
     def attributes(self, stem: str) -> str:
         """What a file name without its ending says about how the machine ran."""
@@ -200,10 +212,28 @@ class _Dcase2021(_Dcase):
         re.IGNORECASE,
     )
     number_pattern = re.compile(r"(_\d{4,})_([^/]*)$")  # the number of a clip, and its attributes
+    supplemental_pattern = re.compile(
+        r"(?P<machine_id>section_\d+)_(?:.*_)?(?P<content>clean|machine|noise)(?:_(?P<domain>source|target))?_.*\.\w+",
+        re.IGNORECASE,
+    )
 
     def clip(self, name: str) -> str:
         """The name up to its number: the attributes that follow differ from year to year."""
         return self.number_pattern.sub(r"\1", name)
+
+    def read_supplemental(self, directory: Path, below: PurePosixPath) -> PathFacts | None:
+        match = self.supplemental_pattern.fullmatch(below.name)
+        if match is None:
+            return None
+        return PathFacts(
+            machine=("", directory.parent.name, match["machine_id"].lower()),
+            label=LABELS[0],
+            name=f"{directory.name}/{below}",
+            split=SUPPLEMENTAL,
+            domain=(match["domain"] or "").lower(),
+            attributes=self.attributes(below.stem),
+            supplement="noise" if match["content"].lower() == "noise" else "clean",
+        )
 
     def attributes(self, stem: str) -> str:
         match = self.number_pattern.search(stem)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from mimii.data.archives import Archive
 from mimii.data.layouts import snr_name
 
 if TYPE_CHECKING:
@@ -22,30 +22,14 @@ BITS = 16
 SAMPLES = 160000  # of each channel: 10 s
 
 
-@dataclass(frozen=True)
-class Archive:
-    """One of MIMII's zip archives: a machine type at an SNR.
-
-    Attributes
-    ----------
-    snr, machine_type : str
-        From `SNRS` and `MACHINE_TYPES`.
-    """
-
-    snr: str
-    machine_type: str
-
-    @property
-    def name(self) -> str:
-        """The file's name, ``-6_dB_fan.zip`` say."""
-        return f"{SNRS[self.snr]}_dB_{self.machine_type}.zip"
-
-
 def archives(snrs: Collection[str] | None = None, machine_types: Collection[str] | None = None) -> list[Archive]:
-    """MIMII's archives of the wanted SNRs and machine types; None stands for all of them."""
+    """MIMII's archives of the wanted SNRs and machine types; None stands for all of them.
+
+    Their paths, ``-6_dB_fan.zip`` say, are below the directory of the data set, in which each SNR has a directory.
+    """
     return [
-        Archive(snr, machine_type)
-        for snr in SNRS
+        Archive(PurePosixPath(f"{decibels}_dB_{machine_type}.zip"), folder=snr)
+        for snr, decibels in SNRS.items()
         for machine_type in MACHINE_TYPES
         if (snrs is None or snr in snrs) and (machine_types is None or machine_type in machine_types)
     ]

@@ -2,16 +2,18 @@
 
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from mimii.data import attributes, ground_truth
 from mimii.data.content import contents
+from mimii.data.datasets import choose_data_set, name_data_sets, parts
 from mimii.data.finding import Found, Unused, drop_copies, join_parts, sort_files
 from mimii.data.folders import on_disk, one_form
 from mimii.data.layouts import LAYOUTS, canonical_snr
-from mimii.data.machines import MACHINE
+from mimii.data.machines import DATASET_MACHINE, MACHINE
 from mimii.errors import UserError
 from mimii.runtime.spelling import did_you_mean
 
@@ -22,7 +24,9 @@ README_NAME = "README.txt"
 SYNTHETIC_MARK = "SYNTHETIC"
 
 
-def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
+def find_recordings(
+    base_dir: Path, layout: str = "auto", *, dataset: str | None = None, truth: Sequence[Path] = ()
+) -> pd.DataFrame:
     """Find every machine below a directory. One warning counts the audio files that are not used, and says why.
 
     MIMII: a directory with recordings in ``normal/`` or ``abnormal/`` is a machine. Its type and its SNR may be named
@@ -30,7 +34,7 @@ def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
     set has folders ``train`` and ``test`` above or right below the labels, they give the split.
 
     DCASE: a directory with recordings in ``train/`` or ``test/`` is a machine type, and the file names tell the rest;
-    a section is a machine.
+    a section is a machine. The data sets of several years are told apart, see `mimii.data.datasets`.
 
     The parts of a machine may lie in several directories, as archives unpack side by side.
 
@@ -40,30 +44,42 @@ def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
         Where to look; symbolic links are followed.
     layout : str
         A key of ``LAYOUTS``, or ``auto``.
+    dataset : str, optional
+        The name of the data set; of several the one that has it.
+    truth : sequence of Path
+        Files or directories that say what evaluation clips without labels are; see `mimii.data.ground_truth`.
 
     Returns
     -------
     pd.DataFrame
-        A row a recording, sorted by machine, label and name, with the columns
+        A row a recording, sorted by data set, machine, label and name, with the columns
 
         - path : str, absolute
+        - dataset : str, ``dcase2024`` or another name; empty in MIMII's layout where nobody gives one
         - snr : str, ``6dB``, ``0dB``, ``min6dB`` ..., empty where the path has none
         - machine_type, machine_id : str, with composed letters; the ID is empty where the path has none
         - label : str, ``normal``, ``abnormal`` or ``unlabelled``
         - name : str, the path below the machine's label, or below the machine type in the DCASE layouts
-        - given_split : str, ``train`` or ``eval`` where the data set has a split, else empty
+        - given_split : str, ``train`` or ``eval`` where the data set has a split, else empty; ``supplemental`` for
+          what is neither
         - domain : str, ``source`` or ``target`` where the layout has domains, else empty
-        - attributes : str, what a file name of DCASE 2021 or later says after the number of the clip, else empty
+        - attributes : str, how the machine ran, from the file name of DCASE 2021 or later, from a list beside the
+          recordings or from the ground truth; see `mimii.data.attributes`
+        - supplement : str, ``clean`` or ``noise`` for supplemental recordings, else empty
+        - published_as : str, the file name under which the organisers published a clip that was renamed, else empty
         - size : int [bytes], mtime : int [ns]
         - digest : str, of the content (see `mimii.data.content.content`); with the name it tells a recording from
           others and from its changed version
         - layout : str, the key of ``LAYOUTS`` that was recognised
+        - part : str, ``development`` or ``evaluation``: the part of the challenge's data set that the machine is in;
+          empty in MIMII's layout
 
     Raises
     ------
     UserError
         The directory is missing, has no recordings, holds the same recordings of a machine twice or a machine whose
-        name is no plain text, or holds several layouts.
+        name is no plain text, holds several layouts that can't be told apart as data sets, has no data set of the given
+        name, or the ground truth can't be used.
     """
     base_dir = on_disk(base_dir)
     if not base_dir.is_dir():
@@ -75,25 +91,44 @@ def find_recordings(base_dir: Path, layout: str = "auto") -> pd.DataFrame:
     found, unused = sort_files(base, candidates)
     if not found:
         raise UserError(_nothing_found(base_dir, candidates, unused))
-    if len(found) > 1:
+    for recognised in found:
+        if recognised != "mimii":
+            found[recognised] = name_data_sets(found[recognised])
+    names = [{recording.dataset for recording in recordings} for recordings in found.values()]
+    if ("mimii" in found and len(found) > 1) or len(set().union(*names)) < sum(map(len, names)):
         raise UserError(f"{base_dir} holds data sets of several layouts; choose one: --layout {' or '.join(found)}")
-    [(recognised, recordings)] = found.items()
-    recordings = join_parts(recordings, LAYOUTS[recognised], unused)
-    table = drop_copies(_table(recordings)).assign(layout=recognised)
+    table = pd.concat(
+        [
+            _table(join_parts(recordings, LAYOUTS[recognised], unused)).assign(layout=recognised)
+            for recognised, recordings in found.items()
+        ]
+    )
+    if list(found) != ["mimii"]:
+        table = drop_copies(table)
     if unused:
         log.warning("Not used, %s.", unused.text(base))
-    return table
+    return _completed(table.sort_values([*DATASET_MACHINE, "label", "name"], ignore_index=True), dataset, truth)
 
 
 def _table(recordings: list[Found]) -> pd.DataFrame:
     rows = [
-        (recording.path, *facts.machine, facts.label, facts.name, facts.split, facts.domain, facts.attributes)
+        (recording.path, recording.dataset, *facts.machine, *facts[1:])
         for recording in recordings
         for facts in [recording.facts]
     ]
-    table = pd.DataFrame(rows, columns=["path", *MACHINE, "label", "name", "given_split", "domain", "attributes"])
+    facts = ["label", "name", "given_split", "domain", "attributes", "supplement"]
+    table = pd.DataFrame(rows, columns=["path", *DATASET_MACHINE, *facts]).assign(published_as="")
     looks = pd.DataFrame(contents(table["path"]), columns=["size", "mtime", "digest"])
-    return table.join(looks).sort_values([*MACHINE, "label", "name"], ignore_index=True)
+    return table.join(looks)
+
+
+def _completed(table: pd.DataFrame, dataset: str | None, truth: Sequence[Path]) -> pd.DataFrame:
+    """Add what other files and the options say of recordings."""
+    table = choose_data_set(table, dataset)
+    table = table.assign(part=parts(table))
+    if (table["layout"] == "dcase2021").any():
+        table = attributes.with_lists(table)
+    return ground_truth.apply(table, ground_truth.read(truth)) if truth else table
 
 
 def _nothing_found(base_dir: Path, candidates: Collection[str], unused: Unused) -> str:

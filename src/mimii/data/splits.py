@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mimii.data.machines import MACHINE, UNLABELLED
+from mimii.data.layouts import SUPPLEMENTAL
+from mimii.data.machines import UNLABELLED, machine_columns
 
 
 def split_for_detection(recordings: pd.DataFrame) -> pd.DataFrame:
@@ -15,12 +16,14 @@ def split_for_detection(recordings: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        The recordings with a column ``split``: ``train`` or ``eval``. Abnormal recordings are never for training.
+        The recordings with a column ``split``: ``train``, ``eval`` or, where the layout has such recordings,
+        ``supplemental``. Abnormal recordings are never for training.
     """
     is_abnormal = recordings["label"] != "normal"
-    abnormal_count = is_abnormal.groupby([recordings[column] for column in MACHINE]).transform("sum")
+    machine = [recordings[column] for column in machine_columns(recordings)]
+    abnormal_count = is_abnormal.groupby(machine).transform("sum")
     # the recordings are sorted, so this numbers a machine's recordings of one label by name
-    number = recordings.groupby([*MACHINE, "label"]).cumcount()
+    number = recordings.groupby([*machine, recordings["label"]]).cumcount()
     by_paper = np.where(number < abnormal_count, "eval", "train")
     split = np.where(recordings["given_split"] == "", by_paper, recordings["given_split"])
     return recordings.assign(split=np.where(is_abnormal, "eval", split))
@@ -36,7 +39,8 @@ def split_for_classification(recordings: pd.DataFrame, seed: int) -> pd.DataFram
     pd.DataFrame
         The recordings that have a label, with a column ``split``: ``train`` or ``eval``.
     """
-    recordings = recordings[recordings["label"] != UNLABELLED].reset_index(drop=True)
+    is_used = (recordings["label"] != UNLABELLED) & (recordings["given_split"] != SUPPLEMENTAL)
+    recordings = recordings[is_used].reset_index(drop=True)
     is_eval = choose_clips(recordings, 0.2, seed, purpose="evaluation")
     return recordings.assign(split=np.where(is_eval, "eval", "train"))
 
@@ -66,7 +70,9 @@ def choose_clips(recordings: pd.DataFrame, fraction: float, seed: int, purpose: 
     if fraction == 0:
         return chosen
     names = recordings["name"].to_numpy()
-    for positions in recordings.groupby(["machine_type", "machine_id", "label"]).indices.values():
+    # the versions of a machine at several SNR are one; what supplemental recordings hold is not their machine's sound
+    kinds = [name for name in ("dataset", "machine_type", "machine_id", "supplement") if name in recordings]
+    for positions in recordings.groupby([*kinds, "label"]).indices.values():
         clips = np.unique(names[positions])
         count = min(max(1, round(fraction * len(clips))), len(clips) - 1)
         generator = np.random.default_rng([seed, *purpose.encode()])

@@ -1,20 +1,21 @@
-"""Unpacks MIMII's archives. Every file is whole or absent, and a second call completes what the first one began."""
+"""Unpacks archives. Every file is whole or absent, and a second call completes what the first one began."""
 
 import os
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from mimii.data import disk
-from mimii.data.mimii import Archive
+from mimii.data.archives import Archive
+from mimii.data.folders import is_rubbish
 from mimii.errors import UserError
 
 
 def extract(base_dir: Path, wanted: Sequence[Archive], *, remove_archives: bool = False) -> None:
-    """Unpack the archives that are in ``base_dir`` into its ``6dB/``, ``0dB/`` and ``min6dB/``.
+    """Unpack the archives that are in ``base_dir`` into their directories.
 
     Files that exist with the right size and CRC are left alone; each other one is written whole or not at all.
 
@@ -29,18 +30,18 @@ def extract(base_dir: Path, wanted: Sequence[Archive], *, remove_archives: bool 
     Raises
     ------
     UserError
-        No archive is in ``base_dir``, one is damaged or has members that belong elsewhere, or the disk is full. What
-        is extracted stays.
+        No archive is in ``base_dir``, two have different files of the same name, one is damaged or has members that
+        belong elsewhere, or the disk is full. What is extracted stays.
     """
-    absent = [archive.name for archive in wanted if disk.file_size(base_dir / archive.name) is None]
+    absent = [archive.name for archive in wanted if disk.file_size(base_dir / archive.path) is None]
     if len(absent) == len(wanted):
         names = absent[0] if len(absent) == 1 else f"archive of MIMII ({absent[0]} ... {absent[-1]})"
         raise UserError(f"there is no {names} in {base_dir}: get it with the subcommand download")
+    present = [archive for archive in wanted if archive.name not in absent]
     with disk.only_process(base_dir, "extract"):
-        for archive in wanted:
-            if archive.name in absent:
-                continue
-            path, destination = base_dir / archive.name, base_dir / archive.snr
+        _compare(base_dir, present)
+        for archive in present:
+            path, destination = base_dir / archive.path, base_dir / archive.folder
             written, kept = _extract_archive(path, destination)
             print(f"{archive.name}: {written:,} files written to {destination}, {kept:,} were there already")
             if remove_archives:
@@ -50,6 +51,24 @@ def extract(base_dir: Path, wanted: Sequence[Archive], *, remove_archives: bool 
                 print(f"{archive.name}: removed")
     if absent:
         print(f"not there: {', '.join(absent)}")
+
+
+def _compare(base_dir: Path, archives: Sequence[Archive]) -> None:
+    """Raise a `UserError` where two archives have different files of the same name."""
+    first: dict[tuple[str, str], tuple[Archive, int, int]] = {}
+    for archive in archives:
+        members: list[zipfile.ZipInfo] = []
+        path = base_dir / archive.path
+        with suppress(UserError), _reading_archive(path), zipfile.ZipFile(path) as content:
+            members = _members(content, path)  # what is wrong with an archive is said when its turn comes
+        for member in members:
+            found = (archive, member.file_size, member.CRC)
+            other = first.setdefault((archive.folder, member.filename), found)
+            if other[1:] != found[1:]:
+                raise UserError(
+                    f"{base_dir / other[0].path} and {path} have different files {member.filename}: remove the archive "
+                    "that is wrong or out of date"
+                )
 
 
 def _extract_archive(path: Path, destination: Path) -> tuple[int, int]:
@@ -73,7 +92,7 @@ def _extract_archive(path: Path, destination: Path) -> tuple[int, int]:
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
-    """The files in an archive.
+    """The files in an archive, without what a system such as macOS adds for itself.
 
     Raises
     ------
@@ -88,9 +107,13 @@ def _members(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
         if leaves or file_type not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise UserError(
                 f"{path} was not unpacked: its member {member.filename!r} could write outside the directory, which "
-                "none of MIMII's does; remove the archive and download it again"
+                "none in an archive of this data set does; remove the archive and download it again"
             )
-    return [member for member in archive.infolist() if not member.is_dir()]
+    return [
+        member
+        for member in archive.infolist()
+        if not (member.is_dir() or any(is_rubbish(part) for part in PurePosixPath(member.filename).parts))
+    ]
 
 
 def _is_extracted(member: zipfile.ZipInfo, target: Path) -> bool:
@@ -125,7 +148,7 @@ def _reading_archive(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except RuntimeError as error:  # NotImplementedError too: encrypted, or compressed in a way that zipfile lacks
-        raise UserError(f"{path} can't be unpacked here ({disk.reason(error)}): try it with 7z.sh") from error
+        raise UserError(f"{path} can't be unpacked here ({disk.reason(error)}): try it with 7z") from error
     except OSError as error:
         raise disk.unreadable(path, error) from error
     except Exception as error:  # damage shows as BadZipFile, zlib.error, LZMAError, EOFError, ValueError ...

@@ -1,23 +1,20 @@
-"""Compares what is on disk with MIMII: clips of each machine, and the header and length of every wav file."""
+"""Checks data sets: compares MIMII with its clips, and every other one with itself."""
 
 import os
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
+from mimii.data import dcase, disk
+from mimii.data.faults import fault_lines
+from mimii.data.inventory import Inventory, take
 from mimii.data.machines import LABELS, MACHINE, machine_name
-from mimii.data.mimii import BITS, CHANNELS, SAMPLE_RATE, SAMPLES, published_baseline
-from mimii.data.recordings import find_recordings
+from mimii.data.mimii import BITS, CHANNELS, MACHINE_TYPES, SAMPLE_RATE, SAMPLES, SNRS, published_baseline
+from mimii.data.recordings import find_recordings, is_synthetic, select
 from mimii.data.wav import PCM, HeaderError, open_recording, read_header
-
-THREADS = 16  # they wait for the disk, which answers many requests at once faster than one by one
-FAULT_LINES = 50  # the most lines about faults that are printed
-NAMED_ALONE = 5  # the most recordings of a machine with the same fault that have a line each
 
 _FOUND = ["normal", "abnormal", "faulty"]
 _EXPECTED = ["normal_clips", "abnormal_clips"]
@@ -25,7 +22,7 @@ _EXPECTED = ["normal_clips", "abnormal_clips"]
 
 @dataclass(frozen=True)
 class Report:
-    """What `verify` found.
+    """What `compare` found.
 
     Attributes
     ----------
@@ -54,32 +51,92 @@ class Report:
         return bool((self.machines["state"] == "ok").all())
 
 
-def verify(base_dir: Path, snrs: Collection[str] | None = None, machine_types: Collection[str] | None = None) -> Report:
-    """Compare a directory with MIMII. Reads headers only.
+def verify(
+    base_dir: Path,
+    *,
+    dataset: str | None = None,
+    snrs: Collection[str] | None = None,
+    machine_types: Collection[str] | None = None,
+) -> list[Report | Inventory]:
+    """Compare MIMII with what it should be, and the recordings of any other data set with each other.
+
+    A data set in MIMII's layout whose paths have no SNR, or that calls itself synthetic, is not MIMII.
 
     Parameters
     ----------
     base_dir : Path
         See `find_recordings`.
-    snrs, machine_types : collection of str, or None
+    dataset : str, optional
+        ``mimii`` or a data set of `mimii.data.dcase`: only this one. None stands for all that are there.
+    snrs, machine_types : collection of str, optional
         Only these are expected, and looked at; None stands for all.
 
     Returns
     -------
-    Report
+    list of Report or Inventory
+        One for each data set.
 
     Raises
     ------
     UserError
-        There are no recordings at all, or two directories hold the same machine.
+        There are no recordings, or none of the wanted ones, or two directories hold the same machine.
+    """
+    found = _find(base_dir, dataset, snrs)
+    data_sets = list(found.groupby("dataset"))
+    mimii = [name for name, recordings in data_sets if dataset == "mimii" or _is_mimii(recordings)]
+    known = {*found["machine_type"], *(MACHINE_TYPES if mimii else ())}
+    if unknown := [wanted for wanted in machine_types or () if wanted not in known]:
+        select(found, machine_type=unknown)  # its error says what there is
+    reports: list[Report | Inventory] = []
+    for name, recordings in data_sets:
+        recordings = _only(recordings, snrs, machine_types)
+        if name in mimii:
+            reports.append(compare(base_dir, recordings, snrs, machine_types))
+        elif len(recordings):
+            reports.append(take(str(name) or base_dir.resolve().name, base_dir, recordings))
+    if not reports:
+        select(found, snr=snrs, machine_type=machine_types)
+    return [report for report in reports if isinstance(report, Inventory) or len(report.machines)]
+
+
+def _find(base_dir: Path, dataset: str | None, snrs: Collection[str] | None) -> pd.DataFrame:
+    is_mimii = dataset == "mimii" or (dataset is None and snrs is not None)  # no other data set has an SNR
+    if dataset in dcase.RECORDS:
+        home = base_dir / dataset
+        return select(find_recordings(home if home.is_dir() else base_dir), dataset=[dataset])
+    # a directory into which MIMII was unpacked beside other data sets
+    of_mimii = [base_dir / snr for snr in SNRS if (base_dir / snr).is_dir()]
+    of_dcase = [base_dir / name for name in dcase.RECORDS if (base_dir / name).is_dir()]
+    places = [base_dir] if not (of_mimii and of_dcase) else of_mimii if is_mimii else [*of_mimii, *of_dcase]
+    return pd.concat([find_recordings(place, "mimii" if is_mimii else "auto") for place in places], ignore_index=True)
+
+
+def _is_mimii(recordings: pd.DataFrame) -> bool:
+    """Tell whether a data set is taken for MIMII: its layout says an SNR, and it does not call itself synthetic."""
+    has_snr = (recordings["layout"] == "mimii").all() and (recordings["snr"] != "").any()
+    return bool(has_snr) and not is_synthetic(recordings["path"].iloc[0])
+
+
+def compare(
+    base_dir: Path,
+    recordings: pd.DataFrame,
+    snrs: Collection[str] | None = None,
+    machine_types: Collection[str] | None = None,
+) -> Report:
+    """Compare recordings with MIMII's. Reads headers only.
+
+    Parameters
+    ----------
+    base_dir : Path
+        The paths in messages are relative to it.
+    recordings : pd.DataFrame
+        As `find_recordings` gives them.
+    snrs, machine_types : collection of str, optional
+        Only these are expected, and looked at; None stands for all.
     """
     expected = _only(published_baseline(), snrs, machine_types)
-    recordings = _only(find_recordings(base_dir), snrs, machine_types)
-    with ThreadPoolExecutor(THREADS) as pool:
-        faults = pool.map(wav_fault, recordings["path"])
-        bar = tqdm(faults, total=len(recordings), desc="headers", unit="file", disable=None, leave=False)
-        recordings = recordings.assign(fault=list(bar))
-
+    recordings = _only(recordings, snrs, machine_types)
+    recordings["fault"] = disk.headers(wav_fault, recordings["path"])
     found = recordings.assign(
         normal=recordings["label"] == LABELS[0],
         abnormal=recordings["label"] == LABELS[1],
@@ -166,10 +223,8 @@ def render(report: Report) -> str:
         normal_text, abnormal_text = f"{normal} of {normal_clips}", f"{abnormal} of {abnormal_clips}"
         lines.append(f"{machine_name(machine):<18}{normal_text:>14}{abnormal_text:>14}  {state}")
 
-    faults = _fault_lines(report)
-    lines += ["", *faults[:FAULT_LINES]] if faults else []
-    if len(faults) > FAULT_LINES:
-        lines.append(f"... and {len(faults) - FAULT_LINES} more lines like these")
+    if len(report.faults):
+        lines += ["", *fault_lines(report.faults, report.base_dir)]
 
     states = report.machines["state"].tolist()
     recordings = int(report.machines[["normal", "abnormal"]].sum().sum())
@@ -184,15 +239,3 @@ def render(report: Report) -> str:
             "Get what is missing, and mend what is damaged, with download and extract.",
         ]
     )
-
-
-def _fault_lines(report: Report) -> list[str]:
-    """A line for each recording with a fault; one line for many recordings of a machine with the same fault."""
-    lines = []
-    for (*_, fault), recordings in report.faults.groupby([*MACHINE, "fault"], sort=False):
-        paths = [os.path.relpath(path, report.base_dir) for path in recordings["path"]]
-        if len(paths) <= NAMED_ALONE:
-            lines += [f"{path}: {fault}" for path in paths]
-        else:
-            lines.append(f"{paths[0]} and {len(paths) - 1} more: {fault}")
-    return lines

@@ -100,7 +100,7 @@ def extract(
         yield from in_parallel(_extract_chunk, chunks, jobs, scheduler, lost=lambda chunk: (chunk, []))
 
 
-def can_be_read_now(path: str, reason: str, channel: int) -> bool:
+def can_be_read_now(path: str, reason: str, channel: int | str) -> bool:
     """Tell whether a recording could not be read before and can be now."""
     if not reason.startswith(UNREADABLE):
         return False
@@ -111,14 +111,14 @@ def can_be_read_now(path: str, reason: str, channel: int) -> bool:
     return True
 
 
-def _read(path: str, channel: int) -> _Signal | Skipped:
+def _read(path: str, channel: int | str) -> _Signal | Skipped:
     try:
         return _Signal(*read_channel(Path(path), channel))
     except RecordingError as error:
         return Skipped(str(error))
 
 
-def _read_ahead(paths: Iterator[str], channel: int, threads: int) -> Iterator[_Signal | Skipped]:
+def _read_ahead(paths: Iterator[str], channel: int | str, threads: int) -> Iterator[_Signal | Skipped]:
     """Read recordings in order while others are worked on: two a thread are read or wait."""
     with ThreadPoolExecutor(threads) as pool:
         reads = deque(pool.submit(_read, path, channel) for path in islice(paths, 2 * threads))

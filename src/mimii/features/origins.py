@@ -55,8 +55,13 @@ class Origins:
             One of `mimii.settings.CLASSES`. ``machine``: machine type and ID, so that the versions of a machine at
             several SNR are of one class. ``attributes``: these and the attributes in the file name.
         is_judged : np.ndarray [shape=(n_recordings,), dtype=bool], optional
-            Whether the recording's machine is to be judged; without it, all are.
+            Whether the recording's machine is to be judged; without it, all are. What supplemental recordings hold, the
+            noise or the machine without it, is never judged: it counts as another machine.
         """
+        if "supplement" in recordings and (is_supplement := recordings["supplement"] != "").any():
+            other = (recordings["machine_id"] + " " + recordings["supplement"]).where(is_supplement)
+            recordings = recordings.assign(machine_id=other.fillna(recordings["machine_id"]))
+            is_judged = ~is_supplement.to_numpy() & (True if is_judged is None else is_judged)
         columns = {"machine": MACHINE[1:], "attributes": [*MACHINE[1:], "attributes"]}[classes]
         machine, machines = _numbered(recordings, MACHINE)
         target, names = _numbered(recordings, columns)

@@ -120,7 +120,7 @@ class Kind:
             raise files.CacheError(f"{path.name}: its lengths do not fit its recordings")
         return arrays
 
-    def skipped(self, machine: pd.DataFrame, channel: int) -> dict[str, str] | None:
+    def skipped(self, machine: pd.DataFrame, channel: int | str) -> dict[str, str] | None:
         """The recordings that a machine's pickle lacks, and why; None where the pickle must be made, first or again."""
         try:
             skipped = self.load(machine).skipped

@@ -10,7 +10,7 @@ from mimii.models.calibration import Calibration
 from mimii.models.container import Description, check_size
 from mimii.models.registry import CLASSIFIERS, Way, check_fusion, clip_options, create_model, scoring_ways
 from mimii.models.trained import Score, TrainedClassifier, TrainedDetector
-from mimii.settings import CLASSES, DEVICES, DISTANCES, MOST_NETWORKS, POOLINGS, ClipSettings
+from mimii.settings import CLASSES, DEVICES, DIFFERENCE, DISTANCES, MOST_NETWORKS, POOLINGS, ClipSettings
 from mimii.storage.files import CacheError, first_line
 
 __all__ = ["CacheError", "Score", "TrainedClassifier", "TrainedDetector", "load_model"]
@@ -77,7 +77,10 @@ def _described_model(description: Description) -> Model:
     sizes = {"frames": frames, "n_mels": features.n_mels, "n_fft": features.n_fft, "hop_length": features.hop_length}
     for size, value in (sizes | {"sample_rate": description.sample_rate}).items():
         check_size(size, value)
-    check_size("channel", features.channel, lowest=0)
+    if isinstance(features.channel, int):
+        check_size("channel", features.channel, lowest=0)
+    elif features.channel != DIFFERENCE:
+        raise ValueError(f"there is no channel {features.channel!r:.40}")
     check_size("window", frames * features.n_mels)
     if not features.power > 0:
         raise ValueError(f"power can't be {features.power}")

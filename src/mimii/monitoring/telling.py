@@ -5,6 +5,7 @@ from mimii.monitoring.explaining import Explanation
 from mimii.monitoring.finding import MOMENT
 from mimii.monitoring.judging import ABNORMAL
 from mimii.runtime.spelling import plain
+from mimii.settings import DIFFERENCE
 
 _MOST = 10_000  # healthy recordings of which one scores as high: no tail of a few hundred scores says more
 _LITTLE = 0.01  # effect of a region that is not worth a number
@@ -98,12 +99,16 @@ def facts(explanation: Explanation) -> dict[str, str]:
         "Learnt from": f"{count:,} healthy recordings of {_length(total)} in all, "
         f"{short(_name(str(healthy.paths[0])), 40)} to {short(_name(str(healthy.paths[-1])), 40)}"
         f"{f', and {others} of other machines' if others else ''}",
-        "Hears": f"channel {features.channel} at {detector.sample_rate:,} Hz, {features.n_mels} mel bands",
+        "Hears": f"{_channel(features.channel)} at {detector.sample_rate:,} Hz, {features.n_mels} mel bands",
     }
 
 
 def _name(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
+
+
+def _channel(channel: int | str) -> str:
+    return "channel 0 without the noise that channel 1 hears" if channel == DIFFERENCE else f"channel {channel}"
 
 
 def _length(seconds: float) -> str:

@@ -1,16 +1,19 @@
 """Makes a report: reads results, makes tables, statistics and figures, and writes them and the page."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mimii.report import (
+    attributes,
+    challenge_tables,
     classification_figures,
     classification_tables,
     comparing,
     cost_figures,
     cost_tables,
+    data_sets,
     detection_figures,
     detection_tables,
     hearing_figures,
@@ -25,6 +28,8 @@ from mimii.report.overview import run_facts
 from mimii.report.rows import by_machine, machines_only
 from mimii.storage import files
 from mimii.storage.schema import RANKINGS, heading
+
+_TITLE = "Anomalous machine sounds: report"
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def build(
     models: Sequence[str] | None = None,
     snr: Sequence[str] | None = None,
 ) -> Outcome:
-    """Make the report of one results directory.
+    """Make the report of one results directory; of several data sets a page each, and one that leads to them.
 
     Parameters
     ----------
@@ -72,7 +77,42 @@ def build(
     UserError
         There is nothing to report, or a file can't be read or written.
     """
-    results = loading.load(result_dir, models, snr)
+    loaded = loading.load(result_dir, models, snr)
+    if len(loaded) == 1:
+        return _of_data_set(loaded[0], output_dir, _TITLE, metric, model_dir)
+    folders = data_sets.folders([results.dataset for results in loaded])
+    made = [
+        _of_data_set(
+            results,
+            output_dir / folder,
+            f"{_TITLE}, {data_sets.name_of_set(results)}",
+            metric,
+            model_dir,
+            links={"All data sets": "../index.html"},
+        )
+        for results, folder in zip(loaded, folders, strict=True)
+    ]
+    sections = [page.Section("DCASE", tables=data_sets.official_scores(loaded))]
+    links = {data_sets.name_of_set(one): data_sets.address(folder) for one, folder in zip(loaded, folders, strict=True)}
+    is_synthetic = any(results.is_synthetic for results in loaded)
+    index = _write(output_dir, _TITLE, data_sets.facts(loaded), sections, [], is_synthetic, links)
+    return Outcome(
+        index.page,
+        sum(one.tables for one in (index, *made)),
+        sum(one.figures for one in made),
+        data_sets.notes(loaded),
+    )
+
+
+def _of_data_set(
+    results: Results,
+    output_dir: Path,
+    title: str,
+    metric: str,
+    model_dir: Path,
+    links: Mapping[str, str] | None = None,
+) -> Outcome:
+    """The page of one data set."""
     metric = _usable(results, metric)
     detection = machines_only(results.detection)
     comparison = None
@@ -89,6 +129,7 @@ def build(
     others = [name for name in RANKINGS if name != metric]
     is_synthetic = results.is_synthetic
     sections = [
+        page.Section("DCASE", tables=challenge_tables.official_scores(results)),
         page.Section(
             "Anomaly detection",
             tables=[*main, *detection_tables.decisions(results), *detection_tables.thresholds(results)],
@@ -114,6 +155,8 @@ def build(
             is_detail=True,
         ),
         page.Section("Efficiency", tables=cost_tables.efficiency(results, metric)),
+        page.Section("DCASE, every machine", tables=challenge_tables.machines(results), is_detail=True),
+        page.Section("DCASE, by attribute", tables=attributes.tables(results), is_detail=True),
         page.Section(
             "Details",
             tables=[
@@ -125,8 +168,7 @@ def build(
             is_detail=True,
         ),
     ]
-    title = "Anomalous machine sounds: report"
-    return _write(output_dir, title, run_facts([results]), sections, results.notes, is_synthetic)
+    return _write(output_dir, title, run_facts([results]), sections, results.notes, is_synthetic, links)
 
 
 def _usable(results: Results, metric: str) -> str:
@@ -153,11 +195,19 @@ def compare(
     """
     loaded = [loading.load(directory, models, snr) for directory in directories]
     names = comparing.directory_names(directories)
-    notes = [f"{name}: {note}" for name, results in zip(names, loaded, strict=True) for note in results.notes]
-    tables = comparing.difference_tables(loaded, names, metric, notes)
-    facts = {"Compared": ", ".join([f"{names[0]} (reference)", *names[1:]])} | run_facts(loaded)
+    notes = [
+        f"{name}: {note}" for name, of_sets in zip(names, loaded, strict=True) for note in data_sets.notes(of_sets)
+    ]
+    compared = data_sets.shared(loaded, names, notes)
+    tables = [
+        data_sets.named(table, dataset, is_one_of_several=len(compared) > 1)
+        for dataset, results in compared.items()
+        for table in comparing.difference_tables(results, names, metric, notes)
+    ]
+    everything = [results for of_sets in loaded for results in of_sets]
+    facts = {"Compared": ", ".join([f"{names[0]} (reference)", *names[1:]])} | run_facts(everything)
     title = "Anomalous machine sounds: comparison"
-    is_synthetic = any(results.is_synthetic for results in loaded)
+    is_synthetic = any(results.is_synthetic for results in everything)
     return _write(output_dir, title, facts, [page.Section("Differences", tables=tables)], notes, is_synthetic)
 
 
@@ -168,6 +218,7 @@ def _write(
     sections: list[page.Section],
     notes: list[str],
     is_synthetic: bool,
+    links: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Write tables, figures and the page."""
     images = {}
@@ -178,7 +229,7 @@ def _write(
             images[figure.name] = base64.b64encode(figure.write(output_dir / "figures")).decode()
     path = output_dir / "index.html"
     sections = [section for section in sections if section.tables or section.figures or section.paragraphs]
-    text = page.render(title, facts, sections, images, notes, is_synthetic)
+    text = page.render(title, facts, sections, images, notes, is_synthetic, links or {})
     with files.whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     count = sum(len(section.tables) for section in sections)

@@ -101,7 +101,7 @@ def _group_name(row: _Row) -> str:
     """The machine group whose model gave the scores of a row."""
     scope = row["dataset_scope"] if row["dataset_scope"] in DETECTION_SCOPES else "machine"
     (group,) = make_groups(pd.DataFrame([row])[MACHINE], scope)
-    return group.name
+    return machine_name(group.key)
 
 
 def _hear(row: _Row, model_file: Path, recordings: Sequence[_Row]) -> list[Hearing]:

@@ -16,7 +16,8 @@ from mimii.data.mimii import published_baseline
 from mimii.data.recordings import is_synthetic
 from mimii.errors import UserError
 from mimii.models import REGISTRY
-from mimii.report import labels
+from mimii.report import challenge, labels
+from mimii.report.challenge import is_challenge_table
 from mimii.report.rows import groups_or_machines, machines_only
 from mimii.report.snr import snr_order
 from mimii.report.texts import PUBLISHED
@@ -38,20 +39,27 @@ _NUMBERS = [column.name for column in schema.COLUMNS if not column.is_text]
 
 @dataclass
 class Results:
-    """What one results directory holds.
+    """What one results directory holds of one data set.
 
     Attributes
     ----------
     directory : Path
+    dataset : str
+        The name of the data set; empty where it has none.
     detection, classification : pd.DataFrame
         The latest row of each run, with all columns of the schema, and those of `mimii.report.labels.with_labels`.
+    official, official_machines : pd.DataFrame
+        The official scores of a challenge and what they are made of; see `mimii.report.challenge.of_detection`.
     notes : list of str
         What is missing or was not used, one sentence each.
     """
 
     directory: Path
+    dataset: str
     detection: pd.DataFrame
     classification: pd.DataFrame
+    official: pd.DataFrame
+    official_machines: pd.DataFrame
     notes: list[str] = field(default_factory=list)
 
     @cached_property
@@ -129,8 +137,10 @@ class Results:
         return pd.concat(runs, ignore_index=True)
 
 
-def load(directory: Path, models: Sequence[str] | None = None, snr: Sequence[str] | None = None) -> Results:
-    """Read a results directory.
+def load(directory: Path, models: Sequence[str] | None = None, snr: Sequence[str] | None = None) -> list[Results]:
+    """Read a results directory: what it holds of each data set, in the order of their names.
+
+    Nothing is ever computed over several data sets, whose machines may have the same names.
 
     Parameters
     ----------
@@ -149,6 +159,8 @@ def load(directory: Path, models: Sequence[str] | None = None, snr: Sequence[str
     notes: list[str] = []
     tables = [table for path in sorted(directory.glob("[!.]*.csv")) if (table := _read(path, notes)) is not None]
     tables.sort(key=_last_time)
+    of_challenge = [table for table in tables if is_challenge_table(table)]
+    tables = [table for table in tables if not is_challenge_table(table)]
     is_classification = [bool(_ONLY_OF_CLASSIFICATION & set(table)) for table in tables]
     detection, classification = (
         _combined([table for table, flag in zip(tables, is_classification, strict=True) if flag == wanted])
@@ -170,13 +182,38 @@ def load(directory: Path, models: Sequence[str] | None = None, snr: Sequence[str
         detection, classification = (table[table[column].isin(values)] for table in (detection, classification))
     if detection.empty and classification.empty:
         raise UserError(f"no row in {directory} has both the --models and the --snr")
-    results = Results(directory, _latest(detection, notes), _latest(classification, notes), notes)
+    names_of_sets = sorted({*detection["dataset"], *classification["dataset"]})
+    return [
+        _of_data_set(
+            directory,
+            name,
+            detection[detection["dataset"] == name],
+            classification[classification["dataset"] == name],
+            of_challenge,
+            list(notes),
+        )
+        for name in names_of_sets
+    ]
+
+
+def _of_data_set(
+    directory: Path,
+    name: str,
+    detection: pd.DataFrame,
+    classification: pd.DataFrame,
+    of_challenge: Sequence[pd.DataFrame],
+    notes: list[str],
+) -> Results:
+    """Results from the rows of one data set."""
+    detection, classification = (_latest(table, notes) for table in (detection, classification))
+    official, official_machines = challenge.of_detection(of_challenge, detection, name, notes)
+    results = Results(directory, name, detection, classification, official, official_machines, notes)
     _note_what_is_missing(results)
     return results
 
 
 def _read(path: Path, notes: list[str]) -> pd.DataFrame | None:
-    """A results table, or None where the file is something else."""
+    """A table of results or of a challenge, or None where the file is something else."""
     try:
         table = read_table(path)
     except pd.errors.EmptyDataError:
@@ -185,6 +222,8 @@ def _read(path: Path, notes: list[str]) -> pd.DataFrame | None:
     except (OSError, ValueError) as error:
         reason = first_line(error)
         raise UserError(f"{path} can't be read as a table ({reason}); move it elsewhere or mend it") from error
+    if is_challenge_table(table):
+        return table
     if "model" not in table or not _METRICS & set(table):
         notes.append(f"{path.name} is no table of results and was not used.")
         return None

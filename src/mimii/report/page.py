@@ -1,5 +1,6 @@
 """The page: one file that needs no network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def render(
     images: dict[str, str],
     notes: list[str],
     is_synthetic: bool,
+    links: Mapping[str, str],
 ) -> str:
     """The page as HTML.
 
@@ -59,6 +61,8 @@ def render(
         What is missing.
     is_synthetic : bool
         The page opens with a warning.
+    links : mapping of str to str
+        Other pages of the report by their names.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -69,7 +73,14 @@ def render(
     )
     environment.filters |= {"headings": _headings, "rows": _rows}
     return environment.get_template("page.html").render(
-        title=title, facts=facts, sections=sections, images=images, notes=notes, is_synthetic=is_synthetic, dash=DASH
+        title=title,
+        facts=facts,
+        sections=sections,
+        images=images,
+        notes=notes,
+        is_synthetic=is_synthetic,
+        links=links,
+        dash=DASH,
     )
 
 

@@ -12,6 +12,10 @@ from typing import Any
 # of features and model files; it is raised when their content changes, and files of other versions are not used
 CACHE_VERSION = 3
 
+# the official scores of a challenge and what they are made of, below the results directory
+CHALLENGE_SCORES = "challenge_scores.csv"
+CHALLENGE_MACHINES = "challenge_machines.csv"
+
 _LONGEST = 120  # [bytes]; with a model before it and a digest after it, a file name may have 255
 _DIGEST = "[0-9a-f]{16}"
 _CACHE_FILE = re.compile(rf".+_{_DIGEST}(?:\.v(\d+))?\.(?:pickle|model|pt|skops)")

@@ -19,8 +19,8 @@ from mimii.storage.growing import GrowingTable, UnfitError, whole_content
 
 log = logging.getLogger(__name__)
 
-# of the files that runs keep; all other columns there hold numbers
-_KEPT_TEXTS = {"path", "snr", "machine_type", "machine_id", "label", "target", "prediction"}
+# of the files that runs keep, with columns for single attributes; all other columns there hold numbers
+_KEPT_TEXTS = {"path", "snr", "machine_type", "machine_id", "label", "domain", "attributes", "target", "prediction"}
 
 
 def timestamp() -> str:
@@ -194,5 +194,5 @@ def read_kept(path: Path) -> pd.DataFrame:
         It can't be read, or is no CSV.
     """
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    numbers = [name for name in table.columns if name not in _KEPT_TEXTS]
+    numbers = [name for name in table.columns if name not in _KEPT_TEXTS and not name.startswith("attribute_")]
     return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in numbers})

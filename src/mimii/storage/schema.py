@@ -64,9 +64,24 @@ COLUMNS = (
         is_text=True,
         tables=_DETECTION,
     ),
+    Column(
+        "dataset",
+        "Data set",
+        "subject",
+        "its name, such as `dcase2024`: by the year in a folder above the recordings, the folder's name, or "
+        "`--dataset`; empty in the layout of MIMII without that option",
+        is_text=True,
+    ),
     Column("snr", "SNR", "subject", "signal-to-noise ratio; `all` for a group of several", is_text=True),
     Column("machine_type", "Machine type", "subject", "such as `fan`; `all` for a group of several", is_text=True),
     Column("machine_id", "Machine ID", "subject", "such as `id_00`; `all` for a group of machines", is_text=True),
+    Column(
+        "part",
+        "Part",
+        "subject",
+        "of a challenge's data set: `development`, or `evaluation` where the file names do not tell the labels",
+        is_text=True,
+    ),
     Column(
         "dataset_scope",
         "Scope",
@@ -255,7 +270,7 @@ COLUMNS = (
     Column("n_fft", "FFT length", "setting", "`--n_fft` [samples]", decimals=0),
     Column("hop_length", "Hop length", "setting", "`--hop_length` [samples]", decimals=0),
     Column("power", "Power", "setting", "`--power`", decimals=1),
-    Column("channel", "Channel", "setting", "`--channel`", decimals=0),
+    Column("channel", "Channel", "setting", "`--channel`: a number, or `difference`", is_text=True),
     Column("epochs", "Epochs", "setting", "`--epochs`; empty for models that are no networks", decimals=0),
     Column("batch_size", "Batch size", "setting", "`--batch_size`; empty for models that are no networks", decimals=0),
     Column("learning_rate", "Learning rate", "setting", "`--learning_rate`; empty for models that are no networks"),
@@ -308,8 +323,8 @@ COLUMNS = (
         "run_id",
         "Run",
         "fact",
-        "hash of all settings that make a difference to the model and of the recordings (name, size, time of change), "
-        "not of the code",
+        "hash of all settings that make a difference to the model and of the recordings (name and content), not of the "
+        "code",
         is_text=True,
     ),
     Column("timestamp", "Time", "fact", "when the row was written, UTC", is_text=True),

@@ -1,13 +1,13 @@
 """Classification: models learn from labelled recordings, 80 % of the clips of each machine and label."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mimii.data.machines import ALL, LABELS, MACHINE, machine_name
+from mimii.data.machines import ALL, LABELS, machine_columns, machine_name
 from mimii.data.splits import split_for_classification
 from mimii.errors import TaskError, UserError
 from mimii.evaluation.efficiency import MB, measure_inference
@@ -21,8 +21,9 @@ from mimii.storage import schema
 from mimii.sweep.checks import find_copies, warn_of_copies
 from mimii.sweep.groups import Key, MachineGroup, make_groups, usable, warn_once
 from mimii.sweep.identity import Way, with_seeds
-from mimii.sweep.planning import Planner, find, subjects_of
+from mimii.sweep.planning import Planner, find
 from mimii.sweep.rows import Judgement, describe
+from mimii.sweep.subjects import subjects_of
 from mimii.sweep.task import Task
 from mimii.training.hooks import Training
 
@@ -224,10 +225,11 @@ def drop_small_classes(groups: list[MachineGroup]) -> tuple[list[MachineGroup], 
         for machine in group.machines:
             sides = machine.groupby("label")["split"].transform("nunique")
             if labels := sorted(machine.loc[sides < 2, "label"].unique()):
-                dropped.append(f"{machine_name(machine[MACHINE].iloc[0])} ({', '.join(labels)})")
+                name = machine_name(machine[machine_columns(machine)].iloc[0])
+                dropped.append(f"{name} ({', '.join(labels)})")
             if (sides == 2).any():
                 machines.append(machine[sides == 2].reset_index(drop=True))
-        kept.append(MachineGroup(group.key, machines))
+        kept.append(replace(group, machines=machines))
     return kept, dropped
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mimii.data.machines import LABELS, MACHINE, UNLABELLED, machine_name
+from mimii.data.layouts import SUPPLEMENTAL
+from mimii.data.machines import MACHINE, UNLABELLED, machine_columns, machine_name
 from mimii.data.splits import split_for_detection
 from mimii.errors import UserError
 from mimii.evaluation.efficiency import MB, measure_inference
@@ -34,8 +35,9 @@ from mimii.sweep.groups import (
     usable,
 )
 from mimii.sweep.identity import Subject, Way, draws_random_numbers, with_seeds
-from mimii.sweep.planning import Planner, find, subjects_of
+from mimii.sweep.planning import Planner, find
 from mimii.sweep.rows import Judgement, describe
+from mimii.sweep.subjects import awaits_evaluation, has_metrics, name_those_without_metrics, subjects_of, waiting
 from mimii.sweep.task import Task
 from mimii.training.hooks import Training
 
@@ -116,7 +118,9 @@ class DetectionTask(Task[TrainedDetector]):
     def can_evaluate(self, recordings: pd.DataFrame, key: Key) -> bool:
         """Tell whether the recordings that are left can be judged as those that were found would have been."""
         found = next(one.subject.recordings for one in self.evaluations if one.subject.key == key)
-        has_lost_metrics = _has_metrics(found) and not _has_metrics(recordings)
+        if found.empty:  # they are still to come
+            return True
+        has_lost_metrics = has_metrics(found) and not has_metrics(recordings)
         return can_evaluate(recordings, key) and (not has_lost_metrics or UNLABELLED in set(recordings["label"]))
 
     def evaluate(
@@ -135,7 +139,7 @@ class DetectionTask(Task[TrainedDetector]):
         metrics: dict[str, Any] = dict.fromkeys(_METRICS, np.nan)
         threshold = calibration.threshold(key)
         metrics |= {"threshold": threshold, "threshold_from": calibration.threshold_from(key)}
-        if _has_metrics(recordings):
+        if has_metrics(recordings):
             is_abnormal = (labelled["label"] == "abnormal").to_numpy()
             metrics |= detection_metrics(is_abnormal, outputs[is_labelled], labelled["domain"].to_numpy())
             metrics |= decision_metrics(is_abnormal, outputs[is_labelled], threshold)
@@ -143,15 +147,33 @@ class DetectionTask(Task[TrainedDetector]):
 
 
 def prepare(settings: DetectionSettings) -> pd.DataFrame:
-    """The recordings of an experiment, with a column ``split``: ``train`` or ``eval``."""
-    return hold_out(split_for_detection(find(settings.data)), settings.run.scope or "machine")
+    """The recordings of an experiment, with a column ``split``: ``train``, ``eval`` or ``supplemental``."""
+    recordings = split_for_detection(find(settings.data))
+    return hold_out(_with_supplements(recordings, settings), settings.run.scope or "machine")
+
+
+def _with_supplements(recordings: pd.DataFrame, settings: DetectionSettings) -> pd.DataFrame:
+    """Say what supplemental recordings there are, and leave them out where no detector can learn from them."""
+    is_supplement = recordings["split"] == SUPPLEMENTAL
+    if not is_supplement.any():
+        return recordings
+    users = [name for name in settings.run.models if REGISTRY[name].knows_machines]
+    counts = recordings.loc[is_supplement, "supplement"].value_counts()
+    log.warning(
+        "Supplemental recordings: %d of a machine without noise, %d of noise alone; %s.",
+        counts.get("clean", 0),
+        counts.get("noise", 0),
+        f"they are other machines to {', '.join(users)}" if users else "none of the chosen detectors can use them",
+    )
+    return recordings if users else recordings[~is_supplement].reset_index(drop=True)
 
 
 def hold_out(recordings: pd.DataFrame, scope: str) -> pd.DataFrame:
     """Let the last fifth of a machine's recordings be for evaluation where its machine group has nothing to score.
 
     That is where all recordings are normal and no layout says which ones are for evaluation. The last ones in the
-    order of the names are the latest, as a rule: the scores then show how a detector does on later recordings.
+    order of the names are the latest, as a rule: the scores then show how a detector does on later recordings. Of a
+    challenge the recordings for evaluation are published later, and all others are for training.
 
     Parameters
     ----------
@@ -162,7 +184,7 @@ def hold_out(recordings: pd.DataFrame, scope: str) -> pd.DataFrame:
     """
     held_out: list[str] = []
     for group in make_groups(recordings, scope):
-        if group.of_split("eval").empty:
+        if group.of_split("eval").empty and not awaits_evaluation(group.recordings):
             for machine in group.machines:
                 count = min(max(1, round(_HELD_OUT * len(machine))), len(machine) - 1)
                 held_out += machine["path"].iloc[len(machine) - count :].tolist()
@@ -226,19 +248,12 @@ def _groups(
     for of_scope in groups.values():
         copies |= find_copies(of_scope)
     warn_of_copies(copies)
-    subjects = {group: subjects_of(group, scope, can_evaluate) for scope in scopes for group in groups[scope]}
-    without = {
-        machine_name(subject.key)
-        for group in every
-        for subject in subjects[group]
-        if not _has_metrics(subject.recordings) and UNLABELLED not in set(subject.recordings["label"])
+    subjects = {
+        group: [*subjects_of(group, scope, can_evaluate), *waiting(group)]
+        for scope in scopes
+        for group in groups[scope]
     }
-    if without:
-        log.warning(
-            "Trained, scored and given a threshold, but without metrics, which take both normal and abnormal "
-            "recordings: %s.",
-            ", ".join(sorted(without)),
-        )
+    name_those_without_metrics([subject for group in every for subject in subjects[group]])
     return groups, subjects
 
 
@@ -263,7 +278,7 @@ def _trainable(tasks: list[DetectionTask]) -> list[DetectionTask]:
     for task in tasks:
         if why := _why_not_trained(task):
             names = dropped.setdefault(why, [])
-            names += [machine_name(machine[MACHINE].iloc[0]) for machine in task.group.machines]
+            names += [machine_name(machine[machine_columns(machine)].iloc[0]) for machine in task.group.machines]
         else:
             kept.append(task)
     for (reason, remedy), names in dropped.items():
@@ -319,13 +334,9 @@ def can_evaluate(recordings: pd.DataFrame, key: Key) -> bool:
     return len(recordings) > 0
 
 
-def _has_metrics(recordings: pd.DataFrame) -> bool:
-    """Tell whether there is a ROC curve; recordings without a label do not count."""
-    return set(recordings["label"]).issuperset(LABELS)
-
-
 def why_not(group: MachineGroup) -> str:
     """Why no detector of this group can be trained and evaluated; empty where it can be."""
     if group.of_split("train").empty:
         return "no normal recording is left to train on"
-    return "" if len(group.of_split("eval")) else "no recording is left to evaluate with"
+    is_useful = len(group.of_split("eval")) or awaits_evaluation(group.recordings)
+    return "" if is_useful else "no recording is left to evaluate with"

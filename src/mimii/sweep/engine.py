@@ -4,7 +4,7 @@ import logging
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -40,7 +40,9 @@ class Result:
     model_files : dict of str to Path
         The file of each row's trained model, by ``run_id``.
     failed : list of str
-        The tasks that gave no rows.
+        The tasks that gave no rows, and the submissions that are not complete.
+    official : pd.DataFrame
+        The official scores of a challenge: rows of ``challenge_scores.csv``. None where there are none.
     """
 
     rows: pd.DataFrame
@@ -48,6 +50,7 @@ class Result:
     table: Path
     model_files: dict[str, Path]
     failed: list[str]
+    official: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def run_task(task: Task) -> Outcome:
@@ -120,9 +123,11 @@ def run_tasks(
         with_samples = [machine for task in pending if task.needs_samples for machine in task.group.machines]
         store.extract(list(machines.values()), run.jobs or _cores(), run.scheduler, device, with_samples)
         epochs = sum(task.epochs for task in pending)
+        trained = sum(not run.retrain and task.model_path.exists() for task in pending)
         log.info(
-            "Training %d model(s) on %s, %s at a time.",
-            len(pending),
+            "Training %d model(s)%s on %s, %s at a time.",
+            len(pending) - trained,
+            f" and evaluating {trained} more" if trained else "",
             device,
             ", then ".join(str(part[0].jobs) for part in parts),
             extra={"sweep": (len(pending), epochs)},

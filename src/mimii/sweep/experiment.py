@@ -1,6 +1,7 @@
 """An experiment as one line downwards: settings -> recordings -> tasks -> rows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mimii.errors import UserError
 from mimii.models import list_models
@@ -9,7 +10,7 @@ from mimii.runtime.spelling import did_you_mean
 from mimii.settings import ClassificationSettings, ClipSettings, DetectionSettings
 from mimii.storage.files import check_writable
 from mimii.storage.results import ResultsTable
-from mimii.sweep import classification, detection
+from mimii.sweep import challenge, classification, detection, submission
 from mimii.sweep.engine import Result, run_tasks
 
 
@@ -34,8 +35,15 @@ def run(settings: DetectionSettings | ClassificationSettings) -> Result:
     if isinstance(settings, DetectionSettings):
         check(settings, list_models("detection"))
         recordings = detection.prepare(settings)
+        if settings.run.submission:
+            submission.check(settings.run.submission, recordings)
         table = open_table(settings)
-        return run_tasks(detection.plan(settings, recordings), settings.run, table, recordings)
+        result = run_tasks(detection.plan(settings, recordings), settings.run, table, recordings)
+        result = replace(result, official=challenge.keep_scores(result, settings.run.result_dir))
+        if settings.run.submission:
+            incomplete = submission.write(result, settings.run.result_dir, settings.run.submission)
+            result = replace(result, failed=[*result.failed, *incomplete])
+        return result
     check(settings, list_models("classification"))
     recordings = classification.prepare(settings)
     table = open_table(settings)

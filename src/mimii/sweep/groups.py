@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from mimii.data.machines import ALL, MACHINE, machine_name
+from mimii.data.layouts import SUPPLEMENTAL
+from mimii.data.machines import ALL, MACHINE, machine_columns, machine_name
 from mimii.errors import UserError
 from mimii.models import REGISTRY
 
@@ -30,15 +31,18 @@ class MachineGroup:
         SNR, type and ID; ``all`` for what differs within the group.
     machines : list of pd.DataFrame
         The recordings of each machine.
+    dataset : str
+        The data set that they are of; empty where nobody gave it a name.
     """
 
     key: Key
     machines: list[pd.DataFrame]
+    dataset: str = ""
 
     @property
     def name(self) -> str:
-        """The key as one name."""
-        return machine_name(self.key)
+        """The data set and the key as one name."""
+        return machine_name((self.dataset, *self.key))
 
     @cached_property
     def recordings(self) -> pd.DataFrame:
@@ -51,15 +55,15 @@ class MachineGroup:
 
 
 def make_groups(recordings: pd.DataFrame, scope: str) -> list[MachineGroup]:
-    """Divide recordings by what shares a model: each ``machine``, each SNR and ``type``, or ``all``."""
-    shared = _SHARED[scope]
+    """Divide recordings by what shares a model: each ``machine``, each SNR and ``type``, or ``all`` of a data set."""
+    shared = [name for name in machine_columns(recordings) if name not in MACHINE] + _SHARED[scope]
     parts = [part for _, part in recordings.groupby(shared)] if shared else [recordings]
     groups = []
     for part in parts:
         first = part.iloc[0]
         snr, machine_type, machine_id = (first[column] if column in shared else ALL for column in MACHINE)
         machines = [machine.reset_index(drop=True) for _, machine in part.groupby(MACHINE)]
-        groups.append(MachineGroup((snr, machine_type, machine_id), machines))
+        groups.append(MachineGroup((snr, machine_type, machine_id), machines, first.get("dataset", "")))
     return groups
 
 
@@ -77,7 +81,8 @@ def are_lent(recordings: pd.DataFrame) -> np.ndarray:
 
     A machine that has none for training, because it has no more normal recordings than are for evaluation, can't be
     judged; but it is another machine to the others, which its normal recordings are lent to. A clip that is for
-    evaluation at another SNR is not lent.
+    evaluation at another SNR is not lent. Supplemental recordings, of noise alone or of a machine without it, are lent,
+    too: as those of another machine.
 
     Parameters
     ----------
@@ -89,21 +94,23 @@ def are_lent(recordings: pd.DataFrame) -> np.ndarray:
     np.ndarray [shape=(n,), dtype=bool]
     """
     is_judged = is_of_learnt_machine(recordings)
-    clips = pd.MultiIndex.from_frame(recordings[["machine_type", "machine_id", "name"]])
+    without_snr = [name for name in machine_columns(recordings) if name != "snr"]
+    clips = pd.MultiIndex.from_frame(recordings[[*without_snr, "name"]])
     is_evaluated = clips.isin(clips[is_judged & (recordings["split"] == "eval").to_numpy()])
-    return ~is_judged & (recordings["label"] == "normal").to_numpy() & ~is_evaluated
+    is_supplemental = (recordings["split"] == SUPPLEMENTAL).to_numpy()
+    return (~is_judged & (recordings["label"] == "normal").to_numpy() & ~is_evaluated) | is_supplemental
 
 
 def is_of_learnt_machine(recordings: pd.DataFrame) -> np.ndarray:
     """Which recordings are of machines that have some for training: np.ndarray [shape=(n,), dtype=bool]."""
-    machines = pd.MultiIndex.from_frame(recordings[MACHINE])
+    machines = pd.MultiIndex.from_frame(recordings[machine_columns(recordings)])
     return machines.isin(machines[(recordings["split"] == "train").to_numpy()])
 
 
 def name_those_not_judged(groups: Sequence[MachineGroup]) -> None:
     """Say which machines are learnt from as other machines only, by detectors that know machines apart."""
     names = {
-        machine_name(machine[MACHINE].iloc[0])
+        machine_name(machine[machine_columns(machine)].iloc[0])
         for group in groups
         for machine in group.machines
         if "train" not in set(machine["split"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from mimii.data.machines import machine_name
 from mimii.data.recordings import fingerprint
 from mimii.models.registry import member_settings, training_settings
 from mimii.settings import ClipSettings, FeatureSettings, TrainingSettings
@@ -25,18 +26,32 @@ class Subject:
     key : tuple of str
         SNR, type and ID.
     recordings : pd.DataFrame
+        None, where the recordings for evaluation are still to come.
     digest : str
-        Of these recordings.
+        Of these recordings and, of a data set with a name, of the name and of what the challenge tells about them.
+    dataset : str
+    part : str
+        The part of a challenge's data set that the machine is in; empty for a group of machines.
     """
 
     key: Key
     recordings: pd.DataFrame
     digest: str
+    dataset: str = ""
+    part: str = ""
 
     @classmethod
-    def of(cls, key: Key, recordings: pd.DataFrame) -> "Subject":
+    def of(cls, key: Key, recordings: pd.DataFrame, dataset: str = "", part: str = "") -> "Subject":
         """Make one, with its digest."""
-        return cls(key, recordings, digest(fingerprint(recordings)))
+        facts: list = fingerprint(recordings)
+        if dataset:
+            facts = [dataset, facts, recordings[["domain", "attributes"]].values.tolist()]
+        return cls(key, recordings, digest(facts), dataset, part)
+
+    @property
+    def name(self) -> str:
+        """The data set and the key as one name."""
+        return machine_name((self.dataset, *self.key))
 
 
 @dataclass(frozen=True, eq=False)

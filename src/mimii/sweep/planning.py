@@ -2,13 +2,13 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
-from mimii.data.machines import ALL, MACHINE
+from mimii.data.machines import ALL, MACHINE, machine_name
 from mimii.data.recordings import find_recordings, fingerprint, is_synthetic, select
 from mimii.errors import UserError
 from mimii.features.store import FeatureStore
@@ -24,7 +24,7 @@ from mimii.settings import (
     TrainingSettings,
 )
 from mimii.storage.names import digest, model_file
-from mimii.sweep.groups import Key, MachineGroup, learnt_from
+from mimii.sweep.groups import MachineGroup, learnt_from
 from mimii.sweep.identity import Subject, Way, evaluations, training_digest
 from mimii.sweep.task import Task
 
@@ -42,7 +42,7 @@ def find(settings: DataSettings) -> pd.DataFrame:
         There are none, synthetic machines lie beside real ones, or a machine has the name of a whole group.
     """
     recordings = select(
-        find_recordings(settings.base_dir, settings.layout),
+        find_recordings(settings.base_dir, settings.layout, dataset=settings.dataset, truth=settings.ground_truth),
         snr=settings.snr,
         machine_type=settings.machine_type,
         machine_id=settings.machine_id,
@@ -89,7 +89,7 @@ class Planner:
         self._model_dir = settings.run.model_dir.absolute()
         self._devices = devices(settings.run.device)
         self._jobs = count_jobs(settings.run, self._devices)
-        self._digests: dict[tuple[MachineGroup, bool], str] = {}  # of the recordings that a group's models learn from
+        self._digests: dict[tuple, str] = {}  # of the recordings that a group's models learn from
         self.tasks: list[Any] = []
 
     def add(
@@ -129,9 +129,15 @@ class Planner:
         """
         clip = clip or ClipSettings()
         device = self._devices[len(self.tasks) % len(self._devices)] if trains_network(model, clip) else "cpu"
-        learnt = group, REGISTRY[model].knows_machines
+        knows_machines = REGISTRY[model].knows_machines
+        has_attributes = options.get("classes") == "attributes"
+        learnt = group, knows_machines, has_attributes
         if learnt not in self._digests:
-            self._digests[learnt] = digest(fingerprint(group.recordings[learnt_from(group.recordings, model)]))
+            recordings = group.recordings[learnt_from(group.recordings, model)]
+            facts: list = fingerprint(recordings)
+            if has_attributes:  # a list beside the recordings may say them
+                facts = [facts, recordings["attributes"].tolist()]
+            self._digests[learnt] = digest(facts)
         model_digest = training_digest(
             protocol=self._protocol,
             model=model,
@@ -151,7 +157,8 @@ class Planner:
                 evaluations=evaluations(model_digest, subjects, ways),
                 store=self._store,
                 settings=training,
-                model_path=self._model_dir / model_file(model, group.name, model_digest),
+                # without the data set's name: a renamed one is not learnt again
+                model_path=self._model_dir / model_file(model, machine_name(group.key), model_digest),
                 device=device,
                 jobs=self._jobs,
                 retrain=self._run.retrain,
@@ -160,26 +167,6 @@ class Planner:
                 **extra,
             )
         )
-
-
-def subjects_of(group: MachineGroup, scope: str, can_evaluate: Callable[[pd.DataFrame, Key], bool]) -> list[Subject]:
-    """What a group's models are evaluated on: each machine and, of a group of several, the whole of it.
-
-    Parameters
-    ----------
-    group : MachineGroup
-    scope : str
-    can_evaluate : callable
-        Tells whether the recordings of a key have metrics.
-    """
-    parts: list[tuple[Key, pd.DataFrame]] = []
-    for machine in group.machines:
-        snr, machine_type, machine_id = machine[MACHINE].iloc[0]
-        parts.append(((snr, machine_type, machine_id), machine))
-    if scope != "machine":
-        parts.append((group.key, group.recordings))
-    evaluated = [(key, recordings[recordings["split"] == "eval"]) for key, recordings in parts]
-    return [Subject.of(key, recordings) for key, recordings in evaluated if can_evaluate(recordings, key)]
 
 
 def devices(name: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mimii.data import attributes
 from mimii.data.machines import MACHINE, machine_name
 from mimii.settings import ClipSettings, TrainingSettings
 from mimii.storage import names
@@ -71,7 +72,8 @@ class Outcome:
         """Add a row and the tables that belong to it."""
         self.rows.append(row)
         name = row["model"], machine_name(row[column] for column in MACHINE), row["run_id"]
-        self.files[names.scores_file(*name)] = judgement.scores
+        if len(judgement.scores):
+            self.files[names.scores_file(*name)] = judgement.scores
         if judgement.confusion is not None:
             self.files[names.confusion_file(*name)] = judgement.confusion
         if history is not None:
@@ -97,15 +99,20 @@ def training_seconds(facts: dict[str, Any], way: Way) -> float:
 def subject_columns(evaluation: Evaluation) -> dict[str, Any]:
     """What the row is about, and when it was made (in UTC, as ISO 8601 to the second)."""
     return {
+        "dataset": evaluation.subject.dataset,
         **dict(zip(MACHINE, evaluation.subject.key, strict=True)),
+        "part": evaluation.subject.part,
         "run_id": evaluation.run_id,
         "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
 def describe(recordings: pd.DataFrame, **columns: Sequence | np.ndarray) -> pd.DataFrame:
-    """What is kept of each evaluated recording: which it is, and what the model gave for it."""
-    return recordings[["path", *MACHINE, "label"]].assign(**columns)
+    """What is kept of each evaluated recording: which it is, what a challenge tells of it, and what the model gave."""
+    kept = recordings[["path", *MACHINE, "label"]]
+    if (recordings.get("layout", pd.Series("mimii")) != "mimii").any():
+        kept = kept.join(recordings[["domain", "attributes"]]).join(attributes.columns(recordings))
+    return kept.assign(**columns)
 
 
 def history_table(facts: dict[str, Any]) -> pd.DataFrame:

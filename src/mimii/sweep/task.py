@@ -232,9 +232,14 @@ class Task(ABC, Generic[Trained]):
             windows = features.windows(
                 self.window_length, self.to_evaluate(features.recordings), origins=self.origins(features.recordings)
             )
-            if not len(windows):
-                raise TaskError("no recording for evaluation could be used")
-            outputs = self.apply_every_way(trained, windows)
+            if any(len(evaluation.subject.recordings) for evaluation in self.evaluations):
+                if not len(windows):
+                    raise TaskError("no recording for evaluation could be used")
+                outputs = self.apply_every_way(trained, windows)
+            else:  # they are still to come, and the cost is measured with those for training
+                outputs = dict.fromkeys(self.ways, (np.empty(0, dtype=np.int64), np.empty(0)))
+                is_train = (features.recordings["split"] == "train").to_numpy()
+                windows = features.windows(self.window_length, is_train, origins=self.origins(features.recordings))
             if not all(np.isfinite(values).all() for _, values in outputs.values()):
                 raise TaskError("the model's outputs are not finite")
         with exclusive.alone():
@@ -294,6 +299,9 @@ class Task(ABC, Generic[Trained]):
             log.warning("%s can't be evaluated with the recordings that are left.", name)
         if not outcome.rows:
             raise TaskError("no machine of it can be evaluated")
+        if not any(row["eval_files"] for row in outcome.rows):
+            outcome.message = f"ready for its evaluation set; trained in {trained.facts['training_time_sec']:.1f} s"
+            return outcome
         texts = [
             f"{scoring}: {_text(metrics)}" if len(figures) > 1 else _text(metrics)
             for (scoring, _), metrics in figures.items()
