@@ -68,6 +68,7 @@ def read(paths: Sequence[Path]) -> dict[Clip, Facts]:
     """
     by_number: dict[Clip, Facts] = {}
     by_name: dict[Clip, Facts] = {}
+    last_file: dict[Clip, str] = {}
     for given in paths:
         base = (given if given.is_dir() else given.parent).absolute()
         for path in _files(given):
@@ -79,13 +80,14 @@ def read(paths: Sequence[Path]) -> dict[Clip, Facts]:
                     )
                 by_number[clip] = _joined(before, numbers)
                 by_name[clip] = _joined(by_name.get(clip, Facts()), named)
+                last_file[clip] = path.name
     if differing := [clip for clip, named in by_name.items() if _differ(named, by_number[clip])]:
         log.warning(
-            "Ground truth: the names of %d clip(s), such as %s of machine type %s, have another label or domain than "
-            "the numbers; the numbers count, as in the evaluator.",
+            "Ground truth: the names of %d clip(s), such as %s in %s, have another label or domain than the numbers; "
+            "the numbers count, as in the evaluator.",
             len(differing),
             differing[0].name,
-            differing[0].machine_type,
+            last_file[differing[0]],
         )
     return {clip: _joined(numbers, by_name[clip]) for clip, numbers in by_number.items()}
 
