@@ -13,6 +13,7 @@ from support import REAL_DATA, write_data
 
 from mimii.evaluation import efficiency
 
+_settle = efficiency.settle
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
 
@@ -60,10 +61,17 @@ def own_data(data, tmp_path):
 
 @pytest.fixture(autouse=True, scope="session")
 def quick_measurements():
-    """Tests within this process need no good figures for latency."""
+    """Tests within this process need no good figures for latency and memory; to settle looks at a million objects."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(efficiency, "_SECONDS", 0.01)
+        patch.setattr(efficiency, "settle", lambda: None)
         yield
+
+
+@pytest.fixture
+def good_figures(monkeypatch):
+    """Measure memory as a command does."""
+    monkeypatch.setattr(efficiency, "settle", _settle)
 
 
 @pytest.fixture

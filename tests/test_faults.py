@@ -297,6 +297,7 @@ def test_a_file_in_the_way_of_the_locks_is_one_line_at_the_start(data, tmp_path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="capabilities are Linux'")
+@pytest.mark.faults
 def test_complete_caches_may_be_read_only(data, tmp_path):
     options = ["--base_dir", data, "--model", "mahalanobis", "--jobs", "1", "--machine_id", "id_00"]
     assert run_here(tmp_path, *options).status == 0
@@ -328,6 +329,7 @@ def test_complete_caches_may_be_read_only(data, tmp_path):
     assert "the features of 1 machine(s), which it lacks" in line
 
 
+@pytest.mark.faults
 def test_an_interrupted_command_goes_on_where_it_was(data, tmp_path):
     options = ["--base_dir", data, "--machine_type", "fan", "--model", "mahalanobis", "lstm_ae", "--epochs", "10"]
     process = start_script(tmp_path, *options, "--jobs", "2")

@@ -43,6 +43,9 @@ def names_of(base, **options):
         ("dcase", ""),
         ("fan_2019", ""),
         ("thesis2021", ""),
+        ("2021s", ""),
+        ("task2_2022", "2022"),
+        ("asd 2023 eval", "2023"),
     ],
 )
 def test_a_name_says_a_year(name, year):

@@ -104,12 +104,14 @@ def peak_of(size):
     return memory
 
 
+@pytest.mark.usefixtures("good_figures")
 def test_peak_memory_sees_what_was_freed_again():
     memory = peak_of(320_000_000)
     assert 300 < memory.ram_mb < 400
     assert memory.gpu_mb == 0
 
 
+@pytest.mark.usefixtures("good_figures")
 def test_peak_memory_is_what_a_block_adds_whatever_the_process_holds_and_held():
     held = np.ones(25_000_000)
     assert peak_of(320_000_000).ram_mb > 300

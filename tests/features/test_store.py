@@ -233,6 +233,7 @@ def receive(traces):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are killed otherwise there")
+@pytest.mark.faults
 def test_a_machine_of_which_two_processes_died_is_named_and_has_no_pickle(data, tmp_path, log_lines):
     (tmp_path / "traces").mkdir()
     store = FeatureStore(tmp_path / "cache", DeadlySettings(traces=str(tmp_path / "traces")))

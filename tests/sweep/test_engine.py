@@ -97,6 +97,7 @@ def settings_for(directory, **run):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are killed otherwise there")
+@pytest.mark.faults
 def test_a_task_that_kills_its_process_is_named_at_the_end_and_the_rest_is_kept(tmp_path, log_lines):
     for machine in ("id_00", "id_02"):
         write_machine(tmp_path / "data" / "6dB" / "fan" / machine, normal=3, abnormal=1, seconds=0.5)

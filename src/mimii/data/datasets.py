@@ -19,8 +19,11 @@ DEVELOPMENT, EVALUATION = "development", "evaluation"  # the parts of a challeng
 FIRST_YEAR, SHIFTED_YEAR, GENERALISED_YEAR = 2020, 2021, 2022  # of the three definitions of the official score
 
 _CHALLENGE = re.compile(r"dcase(?:[ _-]?challenge)?[ _-]?(?P<year>20[2-9]\d)(?!\d)", re.IGNORECASE)
-_YEAR = re.compile(r"(?<!\d)(?P<year>20[2-9]\d)(?![-_.]?\d)")  # by itself, and not the begin of a date
-_NEAR = 3  # folders above the machine types that a year may begin the name of; further up it may be that of a backup
+_YEAR = re.compile(r"(?<!\d)(?P<year>20[2-9]\d)(?![-_.]?\d)")  # not the begin of a date
+_YEAR_WORD = re.compile(r"(?<![^\W_])(?P<year>20[2-9]\d)(?![-_.]?\d|[^\W_])")  # and a word by itself
+_NEAR = (
+    3  # folders above the machine types in whose names a year may stand alone; further up it may be that of a backup
+)
 _DEVELOPMENT = re.compile(r"[/\\](?:[^/\\]*[ _-])?dev(?:elopment)?(?:[ _-][^/\\]*)?[/\\]", re.IGNORECASE)  # a folder
 # folders that stand between a data set and its machine types
 _BETWEEN = {"raw", "data", "dev", "dev_data", "eval", "eval_data", "add", "add_data", DEVELOPMENT, EVALUATION}
@@ -34,7 +37,7 @@ def year_of(name: str) -> str:
     >>> [year_of(name) for name in ("dcase2023t2", "DCASE 2024", "2022_dev", "thesis2021", "2024-05-03")]
     ['2023', '2024', '2022', '', '']
     """
-    match = _CHALLENGE.search(name) or _YEAR.match(name)
+    match = _CHALLENGE.search(name) or _YEAR_WORD.search(name)
     return match["year"] if match else ""
 
 
@@ -56,7 +59,7 @@ def year_of_file(path: Path, base: Path) -> str:
 def _year_of_home(home: Path) -> str:
     """The year that a folder above a directory of machine types says, or that directory itself."""
     for distance, part in enumerate((home, *home.parents)):
-        if match := _CHALLENGE.search(part.name) or (_YEAR.match(part.name) if distance <= _NEAR else None):
+        if match := _CHALLENGE.search(part.name) or (_YEAR_WORD.search(part.name) if distance <= _NEAR else None):
             return match["year"]
     return ""
 

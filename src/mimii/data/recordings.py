@@ -95,8 +95,14 @@ def find_recordings(
         if recognised != "mimii":
             found[recognised] = name_data_sets(found[recognised])
     names = [{recording.dataset for recording in recordings} for recordings in found.values()]
+    if dataset and any(dataset in of_layout for of_layout in names):
+        found.pop("mimii", None)
     if ("mimii" in found and len(found) > 1) or len(set().union(*names)) < sum(map(len, names)):
-        raise UserError(f"{base_dir} holds data sets of several layouts; choose one: --layout {' or '.join(found)}")
+        challenges = sorted(set().union(*names) - {""})
+        raise UserError(
+            f"{base_dir} holds data sets of several layouts; choose one: --layout {' or '.join(found)}, or --dataset "
+            f"{' or '.join(challenges)}"
+        )
     table = pd.concat(
         [
             _table(join_parts(recordings, LAYOUTS[recognised], unused)).assign(layout=recognised)

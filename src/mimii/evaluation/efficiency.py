@@ -63,9 +63,7 @@ class PeakMemory:
             self._sample()
 
     def __enter__(self) -> "PeakMemory":
-        gc.collect()  # networks and graphs of earlier tasks hold each other
-        _freeze()
-        _give_back()
+        settle()
         if self.device.startswith("cuda"):
             import torch
 
@@ -84,6 +82,13 @@ class PeakMemory:
             import torch
 
             self.gpu_mb = torch.cuda.max_memory_allocated(self.device) / MB
+
+
+def settle() -> None:
+    """Free what nobody uses any more, so that it is not freed later and taken for what a block does not need."""
+    gc.collect()  # networks and graphs of earlier tasks hold each other
+    _freeze()
+    _give_back()
 
 
 @cache
