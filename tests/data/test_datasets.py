@@ -125,6 +125,25 @@ def test_a_name_is_given_to_one_data_set_and_chosen_among_several(tmp_path):
         find_recordings(tmp_path, dataset="dcase2024")
 
 
+def test_a_folder_that_says_the_year_is_not_called_by_another(tmp_path):
+    touch(tmp_path, f"dcase2023/fan/train/{TRAIN}", "x.txt")
+    assert set(names_of(tmp_path, dataset="2023").values()) == {"dcase2023"}
+    for name in ("dcase2024", "mine"):
+        with pytest.raises(UserError, match="a folder above the recordings says dcase2023"):
+            find_recordings(tmp_path, dataset=name)
+    with pytest.raises(UserError, match="has no name"):
+        find_recordings(tmp_path, dataset=" ")
+
+
+def test_a_chosen_data_set_needs_no_order_in_the_others(tmp_path):
+    places = [f"dcase2024/{copy}/fan/train/{TRAIN}" for copy in ("a", "b")]
+    touch(tmp_path, *places, f"dcase2023/fan/train/{TRAIN}", "6dB/fan/id_00/normal/0.wav")
+    assert set(find_recordings(tmp_path, dataset="dcase2023")["dataset"]) == {"dcase2023"}
+    assert set(find_recordings(tmp_path, dataset="mimii")["layout"]) == {"mimii"}
+    with pytest.raises(UserError, match="--dataset dcase2023 or dcase2024 or mimii"):
+        find_recordings(tmp_path)
+
+
 def test_mimii_has_a_name_where_somebody_gives_it_one(tmp_path):
     touch(tmp_path, "dcase2023/6dB/fan/id_00/normal/0.wav")
     assert set(names_of(tmp_path).values()) == {""}
@@ -152,6 +171,10 @@ def test_without_a_year_the_names_say_whose_score_it_is(place, year, tmp_path):
         ([f"dcase2023/fan/train/{TRAIN}", f"dcase2023/fan/test_rename/{TEST}"], "evaluation"),
         ([f"dcase2023/fan/train/{TRAIN}"], "evaluation"),
         ([f"dcase2023/dev_data/fan/train/{TRAIN}"], "development"),
+        ([f"dcase2023/dev_fan/fan/train/{TRAIN}"], "development"),
+        ([f"DCASE 2023 development/raw/fan/train/{TRAIN}"], "development"),
+        ([f"dev/dcase2023/fan/train/{TRAIN}"], "evaluation"),
+        ([f"device/dcase2023/fan/train/{TRAIN}"], "evaluation"),
     ],
 )
 def test_the_part_of_a_machine_is_that_of_its_clips_for_evaluation(places, part, tmp_path):

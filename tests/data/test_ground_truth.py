@@ -99,8 +99,28 @@ def test_a_number_counts_where_a_name_says_something_else(data, tmp_path, caplog
     swapped = [f"section_00_{number:04d}.wav,{NAMES[number ^ 1]}" for number in range(4)]
     write(home / "ground_truth_attributes" / "ground_truth_ToyDrone_section_00_test.csv", *swapped)
     assert [facts[0] for _, facts in sorted(evaluated(data, home).items())] == ["normal", "abnormal"] * 2
-    assert "4 clip(s)" in caplog.text
+    assert "4 clip(s), such as section_00_0000 of dcase2023" in caplog.text
     assert "the numbers count" in caplog.text
+
+
+def test_the_numbers_count_for_renamed_copies_too(tmp_path, caplog):
+    """The baseline names its copies by a list, some of whose labels are not those of the evaluator."""
+    for number in range(4):
+        for folder, name in (("test", f"section_00_{number:04d}"), ("test_rename", NAMES[number ^ 1])):
+            path = tmp_path / "data" / "dcase2023" / "ToyDrone" / folder / f"{name}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"RIFF" + bytes([number]))
+    table = find_recordings(tmp_path / "data", truth=[evaluator(tmp_path, folders=["data", "domain"])])
+    assert set(table["name"].str.partition("/")[0]) == {"test_rename"}
+    found = {int(name[11:15]): tuple(facts) for name, *facts in table[["published_as", "label", "domain"]].to_numpy()}
+    assert found == {number: facts[:2] for number, facts in KNOWN.items()}
+    assert "4 recording(s) of test_rename/ have another label" in caplog.text
+
+
+def test_a_year_that_is_not_known_is_said(data, tmp_path, caplog):
+    evaluator(tmp_path).rename(tmp_path / "truth")
+    assert evaluated(data / "dcase2023", tmp_path / "truth") == KNOWN
+    assert "has no year in its path and is taken for that of dcase2023" in caplog.text
 
 
 def test_2022s_lists_of_attributes_have_a_heading_and_a_folder_a_machine_type(data, tmp_path):
@@ -149,7 +169,7 @@ def test_two_numbers_that_contradict_each_other_are_refused(data, tmp_path):
         (lambda base: write(base / "labels.csv", "section_00_0000.wav,1"), "is no ground truth by its name"),
         (
             lambda base: write(base / "dcase2023" / "ground_truth_fan_section_00_test.csv", "section_00_0000.wav,1"),
-            "names no clip of the data set",
+            "is of dcase2023 and names no clip of dcase2023, dcase2024",
         ),
         (
             lambda base: write(base / "ground_truth_ToyDrone_section_00_test.csv", "section_00_0000.wav,2"),

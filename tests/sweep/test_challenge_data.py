@@ -115,6 +115,39 @@ def test_a_submission_that_lacks_a_clip_is_not_written(tmp_path):
     assert not list((tmp_path / "to_send").rglob("*.csv"))
 
 
+def test_a_submission_is_not_mixed_with_other_files_and_names_what_it_lacks(years, tmp_path):
+    base, _ = years
+    shutil.copytree(base / "data" / "dcase2023", tmp_path / "dcase2023")
+    shutil.copytree(base / "results", tmp_path / "results")
+    shutil.copytree(base / "cache", tmp_path / "cache")
+    (tmp_path / "dcase2023/shaker/test/section_00_0003.wav").unlink()
+    run = run_here(tmp_path, "--base_dir", tmp_path, "--machine_type", "shaker", *QUICK, "--submission", "to_send")
+    assert run.status == 0, run.output
+    assert run.lines("1 clip(s) between the first and the last are not there", "0003")
+    shutil.rmtree(tmp_path / "dcase2023/shaker/test")
+    write_hidden(tmp_path / "dcase2023/grinder")
+    write_training(tmp_path / "dcase2023/grinder")
+    run = run_here(tmp_path, "--base_dir", tmp_path, *QUICK, "--submission", "to_send")
+    assert run.status == 1
+    assert run.lines("the test recordings of shaker section_00 are not there yet")
+    run = run_here(tmp_path, "--base_dir", tmp_path, "--machine_type", "grinder", *QUICK, "--submission", "to_send")
+    assert run.lines("to_send holds 2 other file(s), such as anomaly_score_shaker_section_00_test.csv")
+    run = run_here(tmp_path, "--base_dir", tmp_path, "--machine_type", "grinder", *QUICK, "--submission", "other")
+    assert run.status == 0, run.output
+    assert run.lines("has 1 of 2 machines, those that were chosen")
+
+
+def test_a_data_set_that_was_moved_can_be_submitted(years, tmp_path):
+    base, _ = years
+    for name in ("results", "cache"):
+        shutil.copytree(base / name, tmp_path / name)
+    shutil.copytree(base / "data" / "dcase2023", tmp_path / "elsewhere" / "dcase2023")
+    run = run_here(tmp_path, "--base_dir", "elsewhere", *QUICK, "--submission", "to_send")
+    assert run.status == 0, run.output
+    assert run.lines("Done before", "2 of 2")
+    assert len(list((tmp_path / "to_send").iterdir())) == 2
+
+
 def test_2021_has_a_file_for_each_domain_and_2020_no_decisions(tmp_path):
     for domain in ("source", "target"):
         for number in range(4):
@@ -177,16 +210,21 @@ def test_a_renamed_data_set_is_evaluated_and_not_learnt_again(tmp_path):
 
 
 def test_supplemental_recordings_are_named_and_are_other_machines_where_a_detector_knows_machines(tmp_path):
-    home = tmp_path / "data" / "dcase2025" / "fan"
-    write_development(home)
+    home = tmp_path / "data" / "dcase2025"
+    write_development(home / "fan")
     for number in range(5):
-        write(home / "supplemental" / f"section_00_noise_source_{number:04d}_noAttribute.wav", 30 + number)
+        write(home / "fan/supplemental" / f"section_00_noise_source_{number:04d}_noAttribute.wav", 30 + number)
     plain = run_here(tmp_path, "--base_dir", "data", *QUICK)
     assert plain.lines("5 of noise alone", "none of the chosen detectors can use them")
     options = ["--model", "mahalanobis", "id_embedding", "--ensemble", 1, "--epochs", 1, "--jobs", 1]
+    alone = run_here(tmp_path, "--base_dir", "data", *options)
+    assert alone.lines("id_embedding", "has no other to compare with")  # noise is no machine
+    write_training(home / "valve")
+    options += ["--scope", "all"]
     both = run_here(tmp_path, "--base_dir", "data", *options)
     assert both.status == 0, both.output
     assert both.lines("5 of noise alone", "other machines to id_embedding")
-    rows = both.rows.set_index("model")
-    assert rows.loc["id_embedding", "machine_id"] == "section_00"
-    assert (rows.loc["id_embedding", "train_files"], rows.loc["mahalanobis", "train_files"]) == (11, 6)
+    rows = both.rows.query("dataset_scope == 'all' and machine_id != 'all'").set_index(["model", "machine_type"])
+    assert set(rows["machine_id"]) == {"section_00"}
+    assert set(rows.loc["id_embedding", "train_files"]) == {6 + 6 + 5}
+    assert set(rows.loc["mahalanobis", "train_files"]) == {6 + 6}

@@ -49,7 +49,9 @@ def found():
     parts = [(machine, "development", ("normal", "abnormal")) for machine in DEV]
     parts += [(machine, "evaluation", ("normal", "abnormal")) for machine in EVAL]
     parts += [(HIDDEN, "evaluation", ("unlabelled",))]
-    return pd.concat([clips_of(*part) for part in parts], ignore_index=True)
+    counts = {"development": len(DEV), "evaluation": len(EVAL) + 1}
+    table = pd.concat([clips_of(*part) for part in parts], ignore_index=True)
+    return table.assign(machines_in_part=table["part"].map(counts))
 
 
 def run_id(model, seed, machine):
@@ -75,11 +77,12 @@ def experiment(directory, recordings, systems=(("knn", 0), ("vae", 1), ("vae", 2
             clips = clips[clips["split"] == "eval"]
             keep_clips(directory, clips, model, seed, machine)
             is_labelled = "abnormal" in set(clips["label"])
+            eval_files = len(clips)
             rows.append(
                 {"model": model, "scoring": "mse" if model == "vae" else "native", "dataset": dataset, "part": part}
                 | {"snr": "", "machine_type": machine[0], "machine_id": machine[1], "auc": 0.5 if is_labelled else ""}
                 | {"threshold": 0.5, "run_id": run_id(model, seed, machine), "timestamp": time}
-                | {"seed": seed or "", "epochs": 3 if model == "vae" else ""}
+                | {"seed": seed or "", "epochs": 3 if model == "vae" else "", "eval_files": eval_files}
             )
     names_of_columns = [column.name for column in schema.of_table("detection")]
     table = schema.convert(

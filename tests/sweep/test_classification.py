@@ -267,7 +267,7 @@ def test_a_group_says_why_it_can_not_be_used():
     assert "normal" in reasons["slider"]
     reasons = {group.key[1]: why_not(group, "machine_id") for group in groups}
     assert "only one class" in reasons["fan"]
-    assert "id_00" in reasons["fan"]
+    assert "--scope all" in reasons["fan"]
 
 
 def test_a_machine_is_one_class_at_every_snr_and_another_one_in_every_type():

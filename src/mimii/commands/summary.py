@@ -9,19 +9,16 @@ import pandas as pd
 from mimii.data.datasets import DEVELOPMENT, EVALUATION, data_sets
 from mimii.data.machines import ALL, MACHINE
 from mimii.data.recordings import is_synthetic
+from mimii.evaluation.challenge import MEANINGS
 from mimii.models import REGISTRY
 from mimii.storage import schema
 from mimii.sweep.challenge import BOTH
 from mimii.sweep.engine import Result
 
 _WIDTH = 80
+_MARK = "*"
 _PARTS = {DEVELOPMENT: "dev", EVALUATION: "eval", BOTH: "both"}
-# of an official score, which a definition of its year gives
-_DEFINITIONS = {
-    2020: "of 2020 (mean of AUC and pAUC over the IDs of a machine type, then over the types)",
-    2021: "of 2021 (harmonic mean of AUC and pAUC of each domain's own recordings)",
-    2022: "of 2022 and later (harmonic mean of AUC source, AUC target and pAUC)",
-}
+_YEARS = {2020: "2020", 2021: "2021", 2022: "2022 and later"}  # that have the same definition of the official score
 _BESIDE_SCORES = ("auc", "training_time_sec")  # more columns than these are wider than a terminal
 
 
@@ -62,7 +59,8 @@ class Summary:
         headings = {part: f"DCASE {_PARTS[part]}" if part == parts[0] else _PARTS[part] for part in parts}
         columns = {column: heading for column, heading in self.columns.items() if column in _BESIDE_SCORES}
         table = self._table(rows, columns, {headings[part]: scores[scores["part"] == part] for part in parts})
-        return f"{table}\n\n{textwrap.fill(_about(scores), _WIDTH)}"
+        about = _about(scores) + f" {_MARK} of fewer machines than others." * (_MARK in table)
+        return f"{table}\n\n{textwrap.fill(about, _WIDTH)}"
 
     def _table(self, rows: pd.DataFrame, columns: Mapping[str, str], scores: Mapping[str, pd.DataFrame]) -> str:
         is_group = rows["machine_id"] == ALL
@@ -75,27 +73,34 @@ class Summary:
         for key, group in sorted(wanted.groupby(by, sort=False), key=lambda item: order[str(item[0][0])]):
             system = dict(zip(by, key, strict=True))
             means = {heading: _show(column, group[column].mean()) for column, heading in columns.items()}
-            shown = {heading: schema.number(_of_system(found, system).mean()) for heading, found in scores.items()}
+            shown = {heading: _score(_of_system(found, system), found) for heading, found in scores.items()}
             count = len(group.drop_duplicates(MACHINE))  # each has a row for every seed
             lines.append({**system, self.unit: count, **shown, **means})
         return ruled(pd.DataFrame(lines).to_string(index=False))
 
 
-def _of_system(scores: pd.DataFrame, system: Mapping[str, object]) -> pd.Series:
+def _of_system(scores: pd.DataFrame, system: Mapping[str, object]) -> pd.DataFrame:
     """The official scores of a system, one a seed."""
-    return scores.loc[(scores[list(system)] == pd.Series(system)).all(axis=1), "score"]
+    return scores[(scores[list(system)] == pd.Series(system)).all(axis=1)]
+
+
+def _score(of_system: pd.DataFrame, of_all: pd.DataFrame) -> str:
+    """The mean over the seeds, marked where it is of fewer machines than that of other systems."""
+    is_full = of_system["scored_machines"].min() == of_all["scored_machines"].max()
+    return schema.number(of_system["score"].mean()) + ("" if is_full or of_system.empty else _MARK)
 
 
 def _about(scores: pd.DataFrame) -> str:
     """Which definition the official scores of a data set have, and how many machines they are of."""
-    covered = scores.groupby("part", sort=False)[["scored_machines", "machines"]].max()
+    covered = scores.groupby("part")[["scored_machines", "machines", "scored_clips", "clips"]].max()
     counts = [
-        f"{counts['scored_machines']:.0f} of {counts['machines']:.0f} in {part}"
-        for part, counts in covered.iterrows()
+        f"{scored:.0f} of {machines:.0f} in {part}" + f" ({labelled:.0f} of {clips:.0f} clips)" * (labelled < clips)
+        for part, scored, machines, labelled, clips in covered.itertuples(name=None)
         if part != BOTH
     ]
-    definition = _DEFINITIONS[int(scores["definition"].iloc[0])]
-    return f"DCASE: the official score {definition}, over the machines with labels: {', '.join(counts)}."
+    year = int(scores["definition"].iloc[0])
+    score = f"the official score of {_YEARS[year]} ({MEANINGS[year]})"
+    return f"DCASE: {score}, over the machines with labels: {', '.join(counts)}."
 
 
 def _show(column: str, mean: float) -> str:
@@ -118,5 +123,5 @@ def show(result: Result, table: Callable[[pd.DataFrame], str]) -> int:
             if len(found) > 1:
                 print(f"{name}\n")
             print(f"{table(rows)}\n")
-        print(f"{len(result.rows)} row{'s' if len(result.rows) > 1 else ''} in {result.table}")
+        print(f"{len(result.rows)} row{'s' if len(result.rows) > 1 else ''} of this command in {result.table}")
     return 1 if result.failed else 0

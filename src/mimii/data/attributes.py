@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -75,14 +76,18 @@ def with_lists(table: "pd.DataFrame") -> "pd.DataFrame":
     table : pd.DataFrame
         With columns ``path`` and ``attributes``.
     """
-    homes = {Path(path).parents[1] for path in table["path"]}
-    listed: dict[tuple[Path, str], str] = {}
-    for home in sorted(homes):
-        for path in sorted(home.glob(_LISTS)):
+    homes, names = [], []
+    for path in table["path"]:
+        home, _, name = path.rsplit(os.sep, 2)
+        homes.append(home)
+        names.append(without_ending(name))
+    listed: dict[tuple[str, str], str] = {}
+    for home in sorted(set(homes)):
+        for path in sorted(Path(home).glob(_LISTS)):
             listed |= {(home, name): text for name, text in _read_list(path)}
     if not listed:
         return table
-    found = [listed.get((Path(path).parents[1], without_ending(Path(path).name))) for path in table["path"]]
+    found = [listed.get(key) for key in zip(homes, names, strict=True)]
     own = table["attributes"].tolist()
     return table.assign(attributes=[mine if text is None else text for text, mine in zip(found, own, strict=True)])
 

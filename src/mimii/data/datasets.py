@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from mimii.data.finding import Found
 
 DEVELOPMENT, EVALUATION = "development", "evaluation"  # the parts of a challenge's data set
+_UNNAMED = "unnamed"  # where there is no folder that could give a name
 FIRST_YEAR, SHIFTED_YEAR, GENERALISED_YEAR = 2020, 2021, 2022  # of the three definitions of the official score
 
 _CHALLENGE = re.compile(r"dcase(?:[ _-]?challenge)?[ _-]?(?P<year>20[2-9]\d)(?!\d)", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)(?P<year>20[2-9]\d)(?![-_.]?\d)")  # not the begin of a date
 _YEAR_WORD = re.compile(r"(?<![^\W_])(?P<year>20[2-9]\d)(?![-_.]?\d|[^\W_])")  # and a word by itself
-_NEAR = (
-    3  # folders above the machine types in whose names a year may stand alone; further up it may be that of a backup
-)
-_DEVELOPMENT = re.compile(r"[/\\](?:[^/\\]*[ _-])?dev(?:elopment)?(?:[ _-][^/\\]*)?[/\\]", re.IGNORECASE)  # a folder
+# folders above the machine types in whose names a year may stand alone; further up it may be that of a backup
+_NEAR = 3
 # folders that stand between a data set and its machine types
 _BETWEEN = {"raw", "data", "dev", "dev_data", "eval", "eval_data", "add", "add_data", DEVELOPMENT, EVALUATION}
+_DEVELOPMENT = re.compile(r"(?:.*[ _-])?dev(?:elopment)?(?:[ _-].*)?", re.IGNORECASE)
 
 
 def year_of(name: str) -> str:
@@ -84,10 +84,18 @@ def name_data_sets(recordings: Sequence["Found"]) -> list["Found"]:
 
 
 def _folder_name(folder: Path) -> str:
-    for part in (folder, *folder.parents):
+    names = [part.name for part in (folder, *folder.parents) if part.name.casefold() not in {"", *_BETWEEN}]
+    return names[0] if names else folder.name or _UNNAMED
+
+
+def _says_development(home: Path) -> bool:
+    """Tell whether a directory of machine types, or one between it and its data set, is for development by its name."""
+    for part in (home, *home.parents):
+        if _DEVELOPMENT.fullmatch(part.name):
+            return True
         if part.name.casefold() not in _BETWEEN:
-            return part.name
-    return folder.name
+            break
+    return False
 
 
 def choose_data_set(table: "pd.DataFrame", name: str | None) -> "pd.DataFrame":
@@ -107,13 +115,21 @@ def choose_data_set(table: "pd.DataFrame", name: str | None) -> "pd.DataFrame":
     """
     if name is None:
         return table
+    if not name.strip():
+        raise UserError("--dataset has no name: give one, such as dcase2024, or leave it out")
     found = sorted(table["dataset"].unique())
+    if re.fullmatch(r"20[2-9]\d", name):
+        name = f"dcase{name}"
     if name in found:
         return table[table["dataset"] == name].reset_index(drop=True)
     if len(found) > 1:
         raise UserError(
             f"--dataset {name} is none of the data sets there, which are {', '.join(found)}: choose one of them, or "
             "point --base_dir at one to give it another name"
+        )
+    if year_of(found[0]):
+        raise UserError(
+            f"--dataset {name}: a folder above the recordings says {found[0]}; leave the option out, or rename it"
         )
     return table.assign(dataset=name)
 
@@ -136,10 +152,14 @@ def parts(table: "pd.DataFrame") -> "pd.Series":
     """
     folders = table["name"].str.partition("/")[0].str.casefold()
     is_named = (table["given_split"] == "eval") & (table["label"] != UNLABELLED) & (folders != RENAMED)
+    import pandas as pd  # here, because commands take their choices from this module and must start quickly
+
     machine = [table[column] for column in DATASET_MACHINE]
     has_named = is_named.groupby(machine).transform("any")
     has_none = ~(table["given_split"] == "eval").groupby(machine).transform("any")
-    is_development = has_named | (has_none & table["path"].str.contains(_DEVELOPMENT))
+    homes = [path.rsplit(os.sep, 3)[0] for path in table["path"]]
+    said = {home: _says_development(Path(home)) for home in set(homes)}
+    is_development = has_named | (has_none & pd.Series([said[home] for home in homes], index=table.index, dtype=bool))
     part = is_development.map({True: DEVELOPMENT, False: EVALUATION})
     return part.where(table["layout"] != "mimii", "")
 

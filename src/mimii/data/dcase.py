@@ -5,10 +5,12 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from mimii.data.archives import Archive
+from mimii.data.datasets import DEVELOPMENT, EVALUATION
 from mimii.errors import UserError
 from mimii.runtime.spelling import did_you_mean
 
-DEVELOPMENT, ADDITIONAL, EVALUATION = PARTS = ("development", "additional", "evaluation")
+ADDITIONAL = "additional"
+PARTS = (DEVELOPMENT, ADDITIONAL, EVALUATION)
 
 # Zenodo's records, as the organisers' baseline (github.com/nttcslab/dcase2023_task2_baseline_ae, datasets/ and its
 # download scripts) and their evaluators name them. Of a record with several versions it is the last one.

@@ -142,7 +142,7 @@ def _recognise(
 
 def _why_unused(base: Path, directory: Path, candidates: Sequence[str], has_splits: bool) -> str:
     folders = [part.casefold() for part in (base.name, *directory.relative_to(base).parts)]
-    if SUPPLEMENTAL in folders:
+    if SUPPLEMENTAL in folders and "dcase2021" in candidates:
         return "in supplemental/, with a name that says neither machine nor noise"
     if has_splits and any(folder in VALIDATION_FOLDERS for folder in folders):
         return "for validation: put them into train/ or test/ if they are to be used"
@@ -230,7 +230,8 @@ def drop_copies(table: pd.DataFrame) -> pd.DataFrame:
         With the columns of `mimii.data.recordings.find_recordings`. The column ``published_as`` receives the names of
         clips that are left out with the names of their copies that are used.
     """
-    folders, files = table["name"].str.casefold().str.split("/", n=1, expand=True).reindex(columns=[0, 1]).T.to_numpy()
+    parts = [name.casefold().partition("/") for name in table["name"]]
+    folders, files = (np.array([part[place] for part in parts], dtype=object) for place in (0, 2))
     is_known = (table["digest"] != "").to_numpy()
     is_renamed = (folders == RENAMED) & is_known
     if is_renamed.any():

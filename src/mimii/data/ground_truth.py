@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from mimii.data.datasets import year_of, year_of_file
 from mimii.data.folders import without_ending
 from mimii.data.layouts import LAYOUTS, RENAMED, PathFacts
-from mimii.data.machines import DATASET_MACHINE, LABELS, UNLABELLED
+from mimii.data.machines import DATASET_MACHINE, DOMAINS, LABELS, UNLABELLED
 from mimii.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ _EVALUATOR = re.compile(
 )
 _LIST = re.compile(r"eval_data_list.*\.csv", re.IGNORECASE)
 _ATTRIBUTES = re.compile(r"attributes_\d+\.csv", re.IGNORECASE)  # of 2022's evaluator, in a folder by machine type
-_ATTRIBUTES_FOLDER = "ground_truth_attributes"
-_DOMAINS = ("source", "target")  # which numbers stand for
+_ATTRIBUTES_FOLDER, _DOMAIN_FOLDER = "ground_truth_attributes", "ground_truth_domain"
+_COLUMNS = ("label", "domain", "attributes")  # of the table of recordings
 _KINDS = "ground_truth_<machine type>_section_XX_test.csv or eval_data_list_20XX.csv"
 
 
@@ -43,11 +45,12 @@ class Clip(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is known of a clip; what is not is empty."""
+    """What is known of a clip; what is not is empty. It is disputed where a number and a name differ."""
 
     label: str = ""
     domain: str = ""
     attributes: str = ""
+    is_disputed: bool = False
 
 
 def read(paths: Sequence[Path]) -> dict[Clip, Facts]:
@@ -68,7 +71,6 @@ def read(paths: Sequence[Path]) -> dict[Clip, Facts]:
     """
     by_number: dict[Clip, Facts] = {}
     by_name: dict[Clip, Facts] = {}
-    last_file: dict[Clip, str] = {}
     for given in paths:
         base = (given if given.is_dir() else given.parent).absolute()
         for path in _files(given):
@@ -80,16 +82,10 @@ def read(paths: Sequence[Path]) -> dict[Clip, Facts]:
                     )
                 by_number[clip] = _joined(before, numbers)
                 by_name[clip] = _joined(by_name.get(clip, Facts()), named)
-                last_file[clip] = path.name
-    if differing := [clip for clip, named in by_name.items() if _differ(named, by_number[clip])]:
-        log.warning(
-            "Ground truth: the names of %d clip(s), such as %s in %s, have another label or domain than the numbers; "
-            "the numbers count, as in the evaluator.",
-            len(differing),
-            differing[0].name,
-            last_file[differing[0]],
-        )
-    return {clip: _joined(numbers, by_name[clip]) for clip, numbers in by_number.items()}
+    return {
+        clip: _joined(numbers, by_name[clip])._replace(is_disputed=_differ(numbers, by_name[clip]))
+        for clip, numbers in by_number.items()
+    }
 
 
 def _differ(one: Facts, other: Facts) -> bool:
@@ -98,12 +94,12 @@ def _differ(one: Facts, other: Facts) -> bool:
 
 
 def _text(facts: Facts) -> str:
-    return " and ".join(filter(None, facts))
+    return " and ".join(filter(None, facts[:3]))
 
 
 def _joined(first: Facts, second: Facts) -> Facts:
     """What both know; where they differ, the first counts."""
-    return Facts(*(one or other for one, other in zip(first, second, strict=True)))
+    return Facts(first.label or second.label, first.domain or second.domain, first.attributes or second.attributes)
 
 
 def _files(given: Path) -> list[Path]:
@@ -129,7 +125,7 @@ def _read_file(path: Path, base: Path) -> Iterator[tuple[Clip, Facts, Facts]]:
     """Each clip of a file, what numbers say of it, and what names say."""
     match, year = _EVALUATOR.fullmatch(path.name), year_of_file(path, base)
     is_of_attributes = _ATTRIBUTES.fullmatch(path.name) is not None
-    is_of_domains = "domain" in path.name.casefold() or "domain" in path.parent.name.casefold()
+    is_of_domains = "domain" in path.name.casefold() or path.parent.name.casefold() == _DOMAIN_FOLDER
     machine_type = match["machine_type"] if match else path.parent.name if is_of_attributes else ""
     for number, row in enumerate(_rows(path), start=1):
         values = [value.strip() for value in row if value.strip()]
@@ -143,15 +139,21 @@ def _read_file(path: Path, base: Path) -> Iterator[tuple[Clip, Facts, Facts]]:
                 raise UserError(f"--ground_truth {path}, line {number}: {error}") from error
             yield Clip(year, machine_type.casefold(), _stem(values[0])), numbers, named
         elif values and number > 1:  # a first line may be one of headings
-            raise UserError(f"--ground_truth {path}, line {number}: {','.join(row)!r} does not say what a clip is")
+            hint = "; commas must separate the columns" if len(row) == 1 and re.search(r"[;\t]", row[0]) else ""
+            raise UserError(
+                f"--ground_truth {path}, line {number}: {','.join(row)!r} does not say what a clip is{hint}"
+            )
 
 
 def _rows(path: Path) -> list[list[str]]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            return list(csv.reader(file))
+            rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"--ground_truth {path} can't be read ({error})") from error
+    if not any(rows):
+        log.warning("--ground_truth %s is empty.", path)
+    return rows
 
 
 def _facts(values: Iterable[str], is_of_domains: bool) -> tuple[Facts, Facts]:
@@ -160,7 +162,7 @@ def _facts(values: Iterable[str], is_of_domains: bool) -> tuple[Facts, Facts]:
     for value in values:
         if value in ("0", "1"):
             index = int(value)
-            numbers = Facts(domain=_DOMAINS[index]) if is_of_domains else Facts(label=LABELS[index])
+            numbers = Facts(domain=DOMAINS[index]) if is_of_domains else Facts(label=LABELS[index])
         elif facts := _named(value):
             label = "" if facts.label == UNLABELLED else facts.label
             named = _joined(Facts(label, facts.domain, facts.attributes), named)
@@ -183,7 +185,9 @@ def _stem(name: str) -> str:
 
 
 def apply(table: "pd.DataFrame", truth: dict[Clip, Facts]) -> "pd.DataFrame":
-    """Give the clips for evaluation the labels, domains and attributes that their names do not say.
+    """Give clips for evaluation the labels, domains and attributes that the names of the published files do not say.
+
+    The ground truth also counts for copies in ``test_rename/``, whose names may have other labels.
 
     Parameters
     ----------
@@ -196,43 +200,71 @@ def apply(table: "pd.DataFrame", truth: dict[Clip, Facts]) -> "pd.DataFrame":
     UserError
         Nothing in the table is meant, or it is not clear which year a file is of.
     """
-    folders = table["name"].str.partition("/")[0].str.casefold()
-    is_hidden = (table["given_split"] == "eval") & (table["label"] == UNLABELLED) & (folders != RENAMED)
-    label, domain, attributes = (table[name].tolist() for name in ("label", "domain", "attributes"))
+    is_renamed = (table["published_as"] != "").to_numpy()
+    is_hidden = ((table["given_split"] == "eval") & (table["label"] == UNLABELLED)).to_numpy()
+    published: list[str] = np.where(is_renamed, table["published_as"], table["name"]).tolist()
+    datasets: list[str] = table["dataset"].tolist()
+    machine_types: list[str] = table["machine_type"].tolist()
+    columns = [table[name].tolist() for name in _COLUMNS]
+    years = list(dict.fromkeys(clip.year for clip in truth))
     used: dict[Clip, str] = {}
-    for position in is_hidden.to_numpy().nonzero()[0]:
-        row = table.iloc[position]
-        if not (meant := _meant(row, truth)):
+    relabelled = 0
+    for position in np.flatnonzero(is_hidden | is_renamed).tolist():
+        dataset, machine_type = datasets[position], machine_types[position]
+        if not (meant := _meant(dataset, machine_type, _stem(published[position]), truth, years)):
             continue
         clip, facts = meant
-        if used.setdefault(clip, row["dataset"]) != row["dataset"]:
+        if used.setdefault(clip, dataset) != dataset:
             raise UserError(
-                f"--ground_truth: a file about {row['machine_type']} fits the data sets {used[clip]} and "
-                f"{row['dataset']}; put it into a folder whose name has the year, such as dcase2023"
+                f"--ground_truth: a file about {machine_type} fits the data sets {used[clip]} and {dataset}; put it "
+                f"into a folder whose name has the year, such as {dataset}"
             )
-        label[position] = facts.label or label[position]
-        domain[position] = domain[position] or facts.domain
-        attributes[position] = attributes[position] or facts.attributes
+        known = Facts(*(column[position] for column in columns))
+        if is_renamed[position]:
+            relabelled += bool(facts.label) and facts.label != known.label
+            found = _joined(facts, known)
+        else:
+            found = Facts(
+                facts.label or known.label, known.domain or facts.domain, known.attributes or facts.attributes
+            )
+        for column, value in zip(columns, found[:3], strict=True):
+            column[position] = value
     if not used:
+        of_years = ", ".join(sorted({f"dcase{year}" for year in years if year})) or "a year that is not known"
         raise UserError(
-            "--ground_truth names no clip of the data set that has no label: see that it is of the same year, and that "
-            "the evaluation set is below --base_dir"
+            f"--ground_truth is of {of_years} and names no clip of {', '.join(sorted(set(datasets)))} whose label is "
+            "withheld: give that of the same year, and have the evaluation set below --base_dir"
+        )
+    if disputed := [clip for clip in used if truth[clip].is_disputed]:
+        log.warning(
+            "Ground truth: %d clip(s), such as %s of dcase%s, have another label or domain in a list of names than in "
+            "numbers; the numbers count, as in the evaluator.",
+            len(disputed),
+            disputed[0].name,
+            disputed[0].year,
+        )
+    if relabelled:
+        log.warning(
+            "Ground truth: %d recording(s) of %s/ have another label in their name; the ground truth counts.",
+            relabelled,
+            RENAMED,
         )
     _report(used, truth)
-    return table.assign(label=label, domain=domain, attributes=attributes).sort_values(
-        [*DATASET_MACHINE, "label", "name"], ignore_index=True
-    )
+    facts_of_all = dict(zip(_COLUMNS, columns, strict=True))
+    return table.assign(**facts_of_all).sort_values([*DATASET_MACHINE, "label", "name"], ignore_index=True)
 
 
-def _meant(row: "pd.Series", truth: dict[Clip, Facts]) -> tuple[Clip, Facts] | None:
+def _meant(
+    dataset: str, machine_type: str, name: str, truth: dict[Clip, Facts], years: Sequence[str]
+) -> tuple[Clip, Facts] | None:
     """What the ground truth says of a recording; that of its year comes first."""
-    year, machine_type, name = year_of(row["dataset"]), row["machine_type"].casefold(), _stem(row["name"])
-    years = (year, "") if year else dict.fromkeys(clip.year for clip in truth)
-    found = [(clip, truth[clip]) for one in years if (clip := Clip(one, machine_type, name)) in truth]
-    if len({facts for _, facts in found}) > 1 and not year:
+    year = year_of(dataset)
+    clips = [Clip(one, machine_type.casefold(), name) for one in ((year, "") if year else years)]
+    found = [(clip, truth[clip]) for clip in clips if clip in truth]
+    if not year and len({facts for _, facts in found}) > 1:
         raise UserError(
-            f"--ground_truth: files of several years are about {row['machine_type']}; say which data set this is, such "
-            "as --dataset dcase2023"
+            f"--ground_truth: files of several years are about {machine_type} of {dataset}, whose year is not known: "
+            f"put the year into the name of its folder, such as dcase{clips[0].year}"
         )
     return found[0] if found else None
 
@@ -243,12 +275,18 @@ def _report(used: dict[Clip, str], truth: dict[Clip, Facts]) -> None:
         clips = [clip for clip, dataset in used.items() if dataset == name and truth[clip].label]
         types = {clip.machine_type for clip in clips}
         about = {(clip.year, clip.machine_type) for clip in clips}
+        if name and any(not clip.year for clip in clips):
+            log.warning(
+                "The ground truth of %s has no year in its path and is taken for that of %s.",
+                ", ".join(sorted({clip.machine_type for clip in clips if not clip.year})),
+                name,
+            )
         absent = [clip for clip in truth if (clip.year, clip.machine_type) in about and clip not in used]
         log.info("Ground truth: labels of %d clips of %d machine type(s) of %s.", len(clips), len(types), name)
         if absent:
             log.warning(
-                "The ground truth names %d more clip(s) of these machine types, which are not below --base_dir or have "
-                "labels of their own, such as %s.",
+                "The ground truth names %d more clip(s) of these machine types, such as %s, which are not below "
+                "--base_dir or not chosen.",
                 len(absent),
                 absent[0].name,
             )

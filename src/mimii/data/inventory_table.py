@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from mimii.data.datasets import DEVELOPMENT, EVALUATION
 from mimii.data.faults import fault_lines
 from mimii.data.inventory import Inventory, usual
-from mimii.data.machines import MACHINE, UNLABELLED, machine_name
+from mimii.data.machines import DOMAINS, MACHINE, UNLABELLED, machine_name
 
-_PARTS = {"development": "Development set: ", "evaluation": "Evaluation set: ", "": ""}
+_PARTS = {DEVELOPMENT: "Development set: ", EVALUATION: "Evaluation set: ", "": ""}
 
 
 def _of(split: str, label: str) -> Callable[[pd.DataFrame], pd.Series]:
@@ -89,7 +90,7 @@ def _count(recordings: pd.DataFrame) -> str:
     if recordings.empty:
         return ""
     domains = recordings["domain"].value_counts()
-    numbers = [domains.get(domain, 0) for domain in ("source", "target")]
+    numbers = [domains.get(domain, 0) for domain in DOMAINS]
     if unknown := len(recordings) - sum(numbers):
         numbers = [*numbers, unknown] if any(numbers) else [unknown]
     return "+".join(map(str, numbers))

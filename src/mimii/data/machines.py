@@ -5,6 +5,7 @@ from collections.abc import Container, Iterable
 MACHINE = ["snr", "machine_type", "machine_id"]  # the columns that tell one machine from another
 DATASET_MACHINE = ["dataset", *MACHINE]  # the same where several data sets are in one table
 LABELS = ("normal", "abnormal")
+DOMAINS = ("source", "target")  # of a challenge: the conditions of training, and others
 UNLABELLED = "unlabelled"  # the label of a recording whose label is withheld, as in a challenge's evaluation set
 Machine = tuple[str, str, str]  # SNR, machine type and machine ID; a part that is not known is empty
 ALL = "all"  # stands for the parts that the machines of a machine group do not share

@@ -94,14 +94,18 @@ def find_recordings(
     for recognised in found:
         if recognised != "mimii":
             found[recognised] = name_data_sets(found[recognised])
+    chosen = {name: [one for one in recordings if one.dataset == dataset] for name, recordings in found.items()}
+    if dataset == "mimii" and "mimii" in found:
+        found = {"mimii": found["mimii"]}
+    elif dataset and any(chosen.values()):  # others need not even fit together
+        found = {name: recordings for name, recordings in chosen.items() if recordings}
     names = [{recording.dataset for recording in recordings} for recordings in found.values()]
-    if dataset and any(dataset in of_layout for of_layout in names):
-        found.pop("mimii", None)
-    if ("mimii" in found and len(found) > 1) or len(set().union(*names)) < sum(map(len, names)):
-        challenges = sorted(set().union(*names) - {""})
+    is_clear = len(set().union(*names)) == sum(map(len, names))
+    if not is_clear or ("mimii" in found and len(found) > 1):
+        others = sorted(name or "mimii" for name in set().union(*names)) if is_clear else []
         raise UserError(
-            f"{base_dir} holds data sets of several layouts; choose one: --layout {' or '.join(found)}, or --dataset "
-            f"{' or '.join(challenges)}"
+            f"{base_dir} holds data sets of several layouts; choose one: --layout {' or '.join(found)}"
+            + f", or --dataset {' or '.join(others)}" * bool(others)
         )
     table = pd.concat(
         [

@@ -28,16 +28,20 @@ import numpy as np
 import pandas as pd
 
 from mimii.data.datasets import FIRST_YEAR, GENERALISED_YEAR, SHIFTED_YEAR
-from mimii.data.machines import LABELS
+from mimii.data.machines import DOMAINS, LABELS
 from mimii.evaluation.metrics import MAX_FPR, decision_metrics
-
-DOMAINS = ("source", "target")
 
 # of each definition the areas that the score is a mean of, in the order of the official evaluators
 _OF_SCORE = {
     FIRST_YEAR: ("auc", "pauc"),
     SHIFTED_YEAR: ("auc_source", "auc_target", "pauc_source", "pauc_target"),
     GENERALISED_YEAR: ("auc_source", "auc_target", "pauc"),
+}
+# and in words
+MEANINGS = {
+    FIRST_YEAR: "mean of AUC and pAUC over the IDs of a machine type, then over the types",
+    SHIFTED_YEAR: "harmonic mean of AUC and pAUC of each domain's own recordings",
+    GENERALISED_YEAR: "harmonic mean of AUC source, AUC target and pAUC",
 }
 _DECISIONS = ("precision", "recall", "f1")
 _MACHINE = ["machine_type", "machine_id"]

@@ -56,6 +56,12 @@ def of_detection(
             f"{count} official scores are of runs that were done again since, and are not shown: give the command of "
             "the experiment again."
         )
+    judged = detection[(detection["part"] != "") & detection["auc"].notna()]
+    if without := [label for label in judged["label"].unique() if label not in set(current["label"])]:
+        notes.append(
+            f"No official score yet of {', '.join(without)}: it is computed when all machines are done; give the "
+            "command of the experiment again."
+        )
     machines = machines[machines["run_id"].isin(runs.index)].drop_duplicates("run_id", keep="last")
     machines = machines.assign(label=machines["run_id"].map(runs["label"]))
     order = {label: number for number, label in enumerate(detection["label"].unique())}

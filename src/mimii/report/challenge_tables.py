@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mimii.data.machines import machine_name
-from mimii.evaluation.challenge import mean_of_machines
+from mimii.evaluation.challenge import MEANINGS, mean_of_machines
 from mimii.evaluation.resampling import RESAMPLES
 from mimii.report.challenge import PARTS
 from mimii.report.loading import Results
@@ -17,11 +17,6 @@ from mimii.storage import challenge_columns
 from mimii.storage.schema import DASH, Column, number
 from mimii.sweep.challenge import BOTH
 
-_DEFINITIONS = {
-    2020: "as defined in 2020: the mean of AUC and pAUC over the IDs of a machine type, then over the types",
-    2021: "as defined in 2021: the harmonic mean of AUC and pAUC of each domain's own recordings, over all machines",
-    2022: "as defined in 2022 and later: the harmonic mean of AUC source, AUC target and pAUC over all machines",
-}
 _FIGURES = [column for column in challenge_columns.MACHINES if column.name in challenge_columns.FIGURES]
 _COVERED = ["scored_machines", "machines"]
 
@@ -81,7 +76,7 @@ def _caption(rows: pd.DataFrame, parts: Sequence[str], over_seeds: bool) -> str:
     missing = f" Without a score for want of what it takes: {', '.join(gaps)}." if gaps else ""
     dataset, definition = rows["dataset"].iloc[0], int(rows["definition"].iloc[0])
     return (
-        f"Official score of DCASE's task 2 in percent on {dataset}, {_DEFINITIONS[definition]}. It covers the machines "
+        f"Official score of DCASE's task 2 in percent on {dataset}, the {MEANINGS[definition]}. It covers the machines "
         f"with labels: {', '.join(counts)}. In brackets its 95 % bootstrap interval ({RESAMPLES:,} resamples of the "
         f"recordings, stratified by machine, domain and label){seeds}.{missing} Best in bold, second underlined."
     )

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
+import numpy as np
 import pandas as pd
 
 from mimii.data.datasets import DEVELOPMENT, EVALUATION
 from mimii.report import challenge_tables
+from mimii.report.labels import SETTINGS, with_labels
 from mimii.report.loading import Results
 from mimii.report.overview import run_facts
 from mimii.report.table import Table, best_marks
@@ -68,13 +70,19 @@ def official_scores(loaded: Sequence[Results]) -> list[Table]:
 
 def _side_by_side(loaded: Sequence[Results], part: str) -> list[Table]:
     """Model x data set, of one part."""
-    means = {
-        name_of_set(results): rows.groupby("label", sort=False)["score"].mean()
-        for results in loaded
-        if len(rows := results.official[results.official["part"] == part])
-    }
-    if not means:
+    found = [results.official[results.official["part"] == part] for results in loaded]
+    if not any(map(len, found)):
         return []
+    # a setting may differ between data sets and not within one
+    rows = pd.concat(found, ignore_index=True).assign(classification_type="")
+    missing = [name for name in SETTINGS if name not in rows]  # those of classification
+    labels_of_all = with_labels(rows.assign(**dict.fromkeys(missing, "")))["label"]
+    ends = np.cumsum([len(rows) for rows in found])
+    means = {
+        name_of_set(results): rows["score"].groupby(labels_of_all[end - len(rows) : end].to_numpy(), sort=False).mean()
+        for results, rows, end in zip(loaded, found, ends, strict=True)
+        if len(rows)
+    }
     labels = dict.fromkeys(label for column in means.values() for label in column.index)
     scores = pd.DataFrame(means).reindex(list(labels)).rename_axis("Model")
     values = 100 * scores
@@ -99,7 +107,7 @@ def shared(
 ) -> dict[str, list[Results]]:
     """What is comparable of several results directories: the data sets that all of them have.
 
-    Where each directory has one data set, it is taken for the same one: older tables do not have its name.
+    Where each directory has one data set, and one has no name, it is taken for the same: older tables have no names.
 
     Parameters
     ----------
@@ -110,7 +118,8 @@ def shared(
     notes : list of str
         Receives what is not in all directories.
     """
-    if all(len(of_sets) == 1 for of_sets in loaded):
+    known = {results.dataset for of_sets in loaded for results in of_sets} - {""}
+    if len(known) < 2 and all(len(of_sets) == 1 for of_sets in loaded):
         return {name_of_set(loaded[0][0]): [of_sets[0] for of_sets in loaded]}
     by_name = [{name_of_set(results): results for results in of_sets} for of_sets in loaded]
     names = dict.fromkeys(name for of_sets in by_name for name in of_sets)

@@ -177,7 +177,8 @@ def load(directory: Path, models: Sequence[str] | None = None, snr: Sequence[str
         if unknown := [value for value in values if value not in known]:
             suggestion = did_you_mean(unknown[0], known)
             raise UserError(
-                f"{option} {' '.join(unknown)} is not in {directory}, which has {', '.join(known)}{suggestion}"
+                f"{option} {' '.join(unknown)} is not in {directory}, which has {', '.join(known) or 'none'}"
+                f"{suggestion}"
             )
         detection, classification = (table[table[column].isin(values)] for table in (detection, classification))
     if detection.empty and classification.empty:

@@ -47,6 +47,8 @@ SCORES = [
     *(_area(name, "mean over the machines, as the definition takes it:") for name in AREAS),
     Column("scored_machines", "Machines", "fact", "labelled machines that the score covers", decimals=0),
     Column("machines", "All machines", "fact", "machines of that part, without labels or with", decimals=0),
+    Column("scored_clips", "Clips", "fact", "labelled clips of the machines that the score covers", decimals=0),
+    Column("clips", "All clips", "fact", "clips for evaluation of these machines, without labels or with", decimals=0),
     _GAP,
     Column("run_ids", "Runs", "fact", "`run_id` of each of them, separated by blanks", is_text=True),
     _TIME,

@@ -13,16 +13,16 @@ from typing import Any
 
 import pandas as pd
 
-from mimii.data.datasets import DEVELOPMENT, EVALUATION, challenge_year, data_sets
-from mimii.data.machines import ALL, LABELS, MACHINE, machine_name
+from mimii.data.datasets import DEVELOPMENT, EVALUATION
+from mimii.data.machines import LABELS, MACHINE
 from mimii.evaluation.challenge import areas_of_score, definition, machine_table, mean_of_machines, official_score
 from mimii.evaluation.resampling import interval, resampled_areas, resampled_scores
-from mimii.settings import NATIVE
 from mimii.storage import challenge_columns, names
 from mimii.storage.challenge_columns import KEY, SYSTEM
 from mimii.storage.files import first_line
-from mimii.storage.results import ResultsTable, read_kept, timestamp
+from mimii.storage.results import ResultsTable, timestamp
 from mimii.sweep.engine import Result
+from mimii.sweep.systems import read_scores, systems
 
 log = logging.getLogger(__name__)
 
@@ -36,23 +36,20 @@ class _System:
     dataset: str
     part: str
     year: int
+    label: str
     runs: pd.DataFrame
     machines: int
     labelled: int
+    clips: int
 
     @property
     def name(self) -> str:
-        run = self.runs.iloc[0]
-        scoring = run["scoring"] if run["scoring"] != NATIVE else ""
-        return " ".join(filter(None, [run["model"], scoring, self.dataset, self.part]))
+        return f"{self.label} {self.dataset} {self.part}"
 
     @cached_property
     def key(self) -> str:
-        return score_id(self.dataset, self.part, self.machines, dict(zip(*self._runs, strict=True)))
-
-    @property
-    def _runs(self) -> tuple[list[str], list[str]]:
-        return self.runs["run_id"].tolist(), self.runs["timestamp"].tolist()
+        times = dict(zip(self.runs["run_id"], self.runs["timestamp"], strict=True))
+        return score_id(self.dataset, self.part, self.machines, times)
 
     def columns(self) -> dict[str, Any]:
         """What the rows of both tables begin with, without their keys."""
@@ -82,10 +79,7 @@ class _Runs:
         """
         if run["run_id"] in self.tables:
             return
-        name = names.scores_file(run["model"], machine_name(run[column] for column in MACHINE), run["run_id"])
-        clips = read_kept(self.result_dir / name)
-        if missing := {"machine_type", "machine_id", "label", "domain", "score"} - set(clips):
-            raise ValueError(f"it has no column {', '.join(sorted(missing))}")
+        clips = read_scores(self.result_dir, run)
         machine = run["machine_type"], run["machine_id"]
         table, samples = machine_table(clips, year, {machine: run["threshold"]}), resampled_areas(clips, year)
         if list(samples) != [machine]:
@@ -129,14 +123,16 @@ def keep_scores(result: Result, result_dir: Path) -> pd.DataFrame:
     StorageError, UserError
         A table can't be written or read.
     """
-    systems = list(_systems(result))
+    found = list(_systems(result))
     scores_path, machines_path = result_dir / names.CHALLENGE_SCORES, result_dir / names.CHALLENGE_MACHINES
-    if not systems:
+    if not found:
         return challenge_columns.convert(pd.DataFrame(columns=challenge_columns.names(challenge_columns.SCORES)))
     scores = ResultsTable(scores_path, challenge_columns.names(challenge_columns.SCORES), KEY)
     machines = ResultsTable(machines_path, challenge_columns.names(challenge_columns.MACHINES), KEY)
     known = scores.run_ids()
-    for parts in systems:
+    if new := sum(system.key not in known for parts in found for system in parts):
+        log.info("Computing %d official score(s), with their intervals.", new)
+    for parts in found:
         runs, of_scores, of_machines = _Runs(result_dir), [], []
         for system in parts:
             if system.key in known:
@@ -153,7 +149,7 @@ def keep_scores(result: Result, result_dir: Path) -> pd.DataFrame:
         if of_scores:
             machines.append(of_machines)
             scores.append(of_scores)  # these last: they say that the rest is kept
-    everything = [system for parts in systems for system in parts]
+    everything = [system for parts in found for system in parts]
     rows = challenge_columns.convert(scores.latest(system.key for system in everything))
     for note in _gaps(everything, rows):
         log.warning("%s", note)
@@ -162,22 +158,18 @@ def keep_scores(result: Result, result_dir: Path) -> pd.DataFrame:
 
 def _systems(result: Result) -> Iterator[list[_System]]:
     """Each system that has an official score, in the order of the rows: its parts, and both of them together."""
-    for dataset, recordings in data_sets(result.recordings):
-        if (recordings["layout"] == "mimii").all():
-            continue
-        year = challenge_year(recordings)
-        found = recordings.drop_duplicates(MACHINE)["part"].value_counts()
-        counts = {DEVELOPMENT: found.get(DEVELOPMENT, 0), EVALUATION: found.get(EVALUATION, 0), BOTH: found.sum()}
-        rows = result.rows[(result.rows["dataset"] == dataset) & (result.rows["machine_id"] != ALL)]
-        rows = rows[rows["auc"].notna()].sort_values(MACHINE, kind="stable")
-        labelled = _labelled(recordings)["part"].value_counts()
-        for _, of_system in rows.groupby(SYSTEM, dropna=False, sort=False):
-            parts = {part: runs for part in (DEVELOPMENT, EVALUATION) if len(runs := of_system.query("part == @part"))}
-            if len(parts) > 1:
-                parts[BOTH] = of_system
-            expected: dict[Any, int] = {**labelled.to_dict(), BOTH: int(labelled.sum())}
+    for dataset, year, label, rows, recordings in systems(result):
+        counts = recordings.groupby("part")["machines_in_part"].max().to_dict()
+        labelled = _labelled(recordings)["part"].value_counts().to_dict()
+        rows = rows[rows["auc"].notna()]
+        parts = {part: runs for part in (DEVELOPMENT, EVALUATION) if len(runs := rows[rows["part"] == part])}
+        if len(parts) > 1:
+            parts[BOTH] = rows
+        counts[BOTH], labelled[BOTH] = sum(counts.values()), sum(labelled.values())
+        if parts:
             yield [
-                _System(dataset, part, year, runs, int(counts[part]), expected[part]) for part, runs in parts.items()
+                _System(dataset, part, year, label, runs, int(counts[part]), int(labelled[part]), _clips(runs))
+                for part, runs in parts.items()
             ]
 
 
@@ -186,6 +178,11 @@ def _labelled(recordings: pd.DataFrame) -> pd.DataFrame:
     known = recordings[(recordings["split"] == "eval") & recordings["label"].isin(LABELS)]
     labels = known.drop_duplicates([*MACHINE, "label"])
     return labels[labels.duplicated(MACHINE)]
+
+
+def _clips(runs: pd.DataFrame) -> int:
+    """How many recordings for evaluation some machines have, with labels and without."""
+    return int(runs["eval_files"].sum())
 
 
 def _score_row(system: _System, runs: _Runs) -> dict[str, Any]:
@@ -204,6 +201,7 @@ def _score_row(system: _System, runs: _Runs) -> dict[str, Any]:
         **{"score": official_score(machines, system.year), "low": low, "high": high},
         **means,
         **{"scored_machines": len(machines), "machines": system.machines},
+        **{"scored_clips": int(machines[["normal", "abnormal"]].sum().sum()), "clips": system.clips},
         "gap": ", ".join(
             f"{machine.machine_type} {machine.machine_id} ({machine.gap})" for machine in gaps.itertuples()
         ),

@@ -238,4 +238,8 @@ def why_not(group: MachineGroup, classification_type: str) -> str:
     if not group.machines:
         return "every class of every machine has too few clips for both sides of the split"
     classes = class_names(group.recordings, classification_type).unique()
-    return "" if len(classes) > 1 else f"only one class has enough clips for both sides of the split, {classes[0]}"
+    if len(classes) > 1:
+        return ""
+    if classification_type == "machine_id":  # the class is the machine that the group is named after
+        return "only one class has enough clips for both sides of the split; --scope all compares machines of all types"
+    return f"only one class has enough clips for both sides of the split, {classes[0]}"

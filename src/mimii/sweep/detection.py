@@ -157,7 +157,8 @@ def _with_supplements(recordings: pd.DataFrame, settings: DetectionSettings) -> 
     is_supplement = recordings["split"] == SUPPLEMENTAL
     if not is_supplement.any():
         return recordings
-    users = [name for name in settings.run.models if REGISTRY[name].knows_machines]
+    fused = [name for name in settings.scoring.clip.fuse if REGISTRY[name].knows_machines]
+    users = [name for name in settings.run.models if REGISTRY[name].knows_machines and (name != "fusion" or fused)]
     counts = recordings.loc[is_supplement, "supplement"].value_counts()
     log.warning(
         "Supplemental recordings: %d of a machine without noise, %d of noise alone; %s.",
@@ -326,6 +327,8 @@ def _why_not_trained(task: DetectionTask) -> tuple[str, str] | None:
 def _has_one_class(task: DetectionTask) -> bool:
     """Tell whether there is nothing to tell apart in what a detector that knows machines apart learns from."""
     train = task.group.recordings[learnt_from(task.group.recordings, task.model)]
+    if "supplement" in train:  # noise tells nothing apart that one wants to know
+        train = train[train["supplement"] == ""]
     return len(Origins.of(train, task.clip.classes).classes) < 2
 
 

@@ -42,7 +42,7 @@ class Result:
     failed : list of str
         The tasks that gave no rows, and the submissions that are not complete.
     official : pd.DataFrame
-        The official scores of a challenge: rows of ``challenge_scores.csv``. None where there are none.
+        The official scores of a challenge: rows of ``challenge_scores.csv``.
     """
 
     rows: pd.DataFrame

@@ -26,7 +26,7 @@ class Subject:
     key : tuple of str
         SNR, type and ID.
     recordings : pd.DataFrame
-        None, where the recordings for evaluation are still to come.
+        An empty table where the recordings for evaluation are still to come.
     digest : str
         Of these recordings and, of a data set with a name, of the name and of what the challenge tells about them.
     dataset : str
@@ -44,7 +44,7 @@ class Subject:
     def of(cls, key: Key, recordings: pd.DataFrame, dataset: str = "", part: str = "") -> "Subject":
         """Make one, with its digest."""
         facts: list = fingerprint(recordings)
-        if dataset:
+        if dataset or ("part" in recordings and bool((recordings["part"] != "").any())):
             facts = [dataset, facts, recordings[["domain", "attributes"]].values.tolist()]
         return cls(key, recordings, digest(facts), dataset, part)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from mimii.data.machines import ALL, MACHINE, machine_name
+from mimii.data.machines import ALL, DATASET_MACHINE, MACHINE, machine_name
 from mimii.data.recordings import find_recordings, fingerprint, is_synthetic, select
 from mimii.errors import UserError
 from mimii.features.store import FeatureStore
@@ -36,13 +36,17 @@ AnyTask = TypeVar("AnyTask", bound=Task)
 def find(settings: DataSettings) -> pd.DataFrame:
     """The recordings that the settings choose.
 
+    A column ``machines_in_part`` says how many machines the data set has in the part, chosen ones and others.
+
     Raises
     ------
     UserError
         There are none, synthetic machines lie beside real ones, or a machine has the name of a whole group.
     """
+    found = find_recordings(settings.base_dir, settings.layout, dataset=settings.dataset, truth=settings.ground_truth)
+    machines = found.drop_duplicates(DATASET_MACHINE).groupby(["dataset", "part"]).size().rename("machines_in_part")
     recordings = select(
-        find_recordings(settings.base_dir, settings.layout, dataset=settings.dataset, truth=settings.ground_truth),
+        found.join(machines, on=["dataset", "part"]),
         snr=settings.snr,
         machine_type=settings.machine_type,
         machine_id=settings.machine_id,
