@@ -65,7 +65,7 @@ def drawing(*, grid: bool = True, frame: bool = True) -> Iterator[None]:
         "axes.axisbelow": True,
         "legend.frameon": False,
         "pdf.fonttype": 42,  # text stays text
-        "savefig.dpi": 160,
+        "savefig.dpi": 200,
     }
     with mpl.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph ")  # no font has the letter: a box stands for it

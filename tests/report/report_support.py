@@ -118,6 +118,7 @@ class Page(HTMLParser):
         self.images, self.outside = [], []
         self.feed(self.source)
         self.text = html.unescape(re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", self.source, flags=re.DOTALL))
+        self.text = self.text.replace("\xa0", " ")
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)

@@ -12,11 +12,12 @@ def test_all_of_it_is_there(made):
     page = Page(made / "index.html")
     assert not page.outside
     assert {path.stem for path in (made / "figures").glob("*.pdf")} == {
-        *("heat_map_auc", "ranks_auc", "roc_6dB", "parameters_auc", "scores_6dB", "losses", "confusion_machine_type"),
+        *("heat_map_auc", "ranks_auc", "roc_6dB", "scores_6dB", "losses", "confusion_machine_type"),
+        *("parameters_auc", "latency_auc", "training_time_auc"),
     }
-    assert len(page.images) == 7
+    assert len(page.images) == 9
     assert all(len(image["alt"]) > 40 for image in page.images)
-    names = {path.stem for path in (made / "tables").glob("*.tex")}
+    names = {path.stem for path in (made / "tables").glob("*.tex")} - {"main"}
     assert names >= {
         "auc_6dB",
         "pr_auc_6dB",
@@ -40,7 +41,7 @@ def test_the_page_says_what_was_run_and_what_is_missing(made):
         "2026-01-02",
         "Synthetic demo data",
         "180 for training, 144 for evaluation",
-        "No figure of a recording's score over time",
+        "Nothing can be heard.",
     ):
         assert expected in text
 
@@ -71,7 +72,7 @@ def odd_nan(rows):
     [
         (odd_single, "one model: nothing to compare"),
         pytest.param(odd_single_model, "one model: nothing to compare", marks=pytest.mark.faults),
-        (odd_columns, "research_results.csv has no column snr, seed."),
+        pytest.param(odd_columns, "research_results.csv has no column snr, seed.", marks=pytest.mark.faults),
         pytest.param(odd_only_metrics, "models are ranked by PR-AUC", marks=pytest.mark.faults),
         (odd_nan, "2 of 6 rows of anomaly detection have no value of auc."),
     ],
@@ -148,6 +149,7 @@ def test_results_without_metrics_make_a_report_of_their_thresholds(tmp_path, lab
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.faults
 def test_machines_with_and_without_metrics_stand_side_by_side(tmp_path):
     rows = write_results(tmp_path, types=("fan", "pump"))
     is_pump = rows["machine_type"] == "pump"
@@ -155,7 +157,7 @@ def test_machines_with_and_without_metrics_stand_side_by_side(tmp_path):
     assert make("--result_dir", tmp_path) == 0
     text = Page(tmp_path / "report" / "index.html").text
     assert "6 of 12 rows of anomaly detection have no metrics" in text
-    assert "AUC by machine type" in text
+    assert "AUC of every detector" in text
     assert "Thresholds of machines without metrics" in text
 
 
@@ -182,5 +184,5 @@ def test_models_snr_and_metric_choose(tmp_path):
     assert "pauc_0dB" in names
     assert not any("6dB" in name for name in names)
     page = Page(tmp_path / "report" / "index.html")
-    assert page.text.index("pAUC by machine type") < page.text.index("PR-AUC by machine type")
+    assert page.text.index("pAUC of every detector") < page.text.index("PR-AUC of every detector")
     assert "isolation_forest" not in page.text

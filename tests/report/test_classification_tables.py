@@ -13,4 +13,6 @@ def test_machine_groups_count(tmp_path):
     assert list(table.texts.columns) == ["Accuracy", "Balanced accuracy", "Precision", "Recall", "F1"]
     expected = results.classification.query("model == 'svm'")["f1"]
     assert table.values.loc["svm", "F1"] == pytest.approx(expected.mean())
-    assert "deviation over the machine groups" in table.caption
+    assert "mean over 3 machine groups" in table.caption
+    assert "[" in table.texts.loc["svm", "Balanced accuracy"]
+    assert table.values["Balanced accuracy"].is_monotonic_decreasing

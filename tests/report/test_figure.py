@@ -1,18 +1,20 @@
-"""What all figures have in common: room for every name and number."""
+"""What all figures have in common: room for every name and number, and what is written."""
 
 from itertools import pairwise
 
 import pandas as pd
 import pytest
+from PIL import Image
 from report_support import load, save, write_results
 
-from mimii.report import cost_figures, detection_figures, significance, statistics
+from mimii.report import cost_figures, heat_map_figures, rank_figures, roc_figures, statistics
+from mimii.report.figure import NARROW
 from mimii.report.rows import by_machine
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(30, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("count", [3, pytest.param(30, marks=pytest.mark.faults)])
 def test_names_and_numbers_have_room_in_the_figures(tmp_path, count):
-    """Of many models, too: a legend is within its figure, and no number at an axis runs into the next."""
+    """Of many models, too: names are within their figure, and no number at an axis runs into the next."""
     rows = write_results(tmp_path, types=("fan", "pump", "valve"))
     parts = [
         rows[rows["model"] == "conv_ae"].assign(
@@ -27,22 +29,36 @@ def test_names_and_numbers_have_room_in_the_figures(tmp_path, count):
     save(pd.concat(parts), tmp_path / "research_results.csv")
     results = load(tmp_path)
     comparison = statistics.compare_models(by_machine(results.detection, "auc"))
-    diagram = significance.rank_diagram(comparison, "auc", is_synthetic=False)
-    drawn = [*cost_figures.parameters(results, "auc"), *diagram]
-    assert len(drawn) == (2 if count > 2 else 1)
-    for figure in drawn:
-        figure.canvas.draw_without_rendering()
-        whole = figure.canvas.bbox
-        for legend in figure.canvas.legends:
-            box = legend.get_window_extent()
-            assert box.y0 >= -1
-            assert box.y1 <= whole.height + 1
-        numbers = [text for text in figure.canvas.axes[0].texts if text.get_text().isdigit()]
-        boxes = [text.get_window_extent() for text in numbers]
-        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    [ranks] = rank_figures.rank_diagram(comparison, "auc", is_synthetic=False)
+    [costs] = cost_figures.parameters(results, "auc")
+    [heat] = heat_map_figures.heat_map(results, "auc")
+    for canvas in (ranks.canvas, ranks.narrow, costs.canvas, costs.narrow, heat.canvas, heat.narrow):
+        canvas.draw_without_rendering()
+        whole = canvas.bbox
+        for axes in canvas.axes:
+            low, high = sorted(axes.get_xlim())
+            below = [
+                text.get_window_extent()
+                for place, text in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+                if low <= place <= high
+            ]
+            names = [text.get_window_extent() for text in (*axes.get_yticklabels(), axes.xaxis.label)]
+            assert all(box.x0 > -2 and box.x1 < whole.width + 2 for box in (*below, *names))
+            assert all(left.x1 < right.x0 for left, right in pairwise(below))
 
 
 def test_what_is_made_again_is_the_same_to_the_byte(made, tmp_path):
-    detection_figures.heat_map(load(made.parent), "auc")[0].write(tmp_path)
+    heat_map_figures.heat_map(load(made.parent), "auc")[0].write(tmp_path)
     for name in ("heat_map_auc.pdf", "heat_map_auc.png"):
         assert (tmp_path / name).read_bytes() == (made / "figures" / name).read_bytes()
+
+
+def test_a_narrow_version_fits_a_phone_and_pictures_are_white_below(tmp_path):
+    write_results(tmp_path, models=("simple_ae",), types=("fan",))
+    [figure] = roc_figures.roc_curves(load(tmp_path), "auc")
+    assert figure.narrow.get_figwidth() == NARROW < figure.canvas.get_figwidth()
+    figure.write(tmp_path / "figures")
+    path = tmp_path / "narrow.png"
+    path.write_bytes(figure.narrow_png())
+    for picture in (path, tmp_path / "figures" / "roc_6dB.png"):
+        assert Image.open(picture).convert("RGBA").getpixel((1, 1)) == (255, 255, 255, 255)

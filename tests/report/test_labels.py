@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from report_support import MODELS, load, save, write_results
 
-from mimii.report import detection_tables
+from mimii.report import main_table
 from mimii.report.labels import setting_text
 
 
@@ -53,7 +53,7 @@ def test_a_setting_that_makes_no_difference_makes_no_other_model(tmp_path, colum
     assert (of_knn["auc"] == 0.75).all()  # the latest
     assert of_knn[column].isna().all()
     assert len(of_knn) == 6
-    assert list(detection_tables.by_type(results, "auc")[0].texts.index).count("knn") == 1
+    assert list(main_table.main_tables(results, "auc")[0].texts.index).count("knn") == 1
     networks = set(results.detection.loc[results.detection["model"] == "simple_ae", "label"])
     assert networks == ({"simple_ae"} if column == "seed" else {f"simple_ae ({column}={value})" for value in values})
     assert "6 older rows" in " ".join(results.notes)

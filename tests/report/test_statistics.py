@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from mimii.data.machines import MACHINE
-from mimii.report import statistics
+from mimii.report import paired, statistics
 
 
 def test_bootstrap_weighs_as_if_recordings_were_drawn():
@@ -44,8 +44,8 @@ def test_an_interval_of_perfect_scores_is_a_point():
 
 def test_holm_by_hand():
     # 0.005 x 4, 0.01 x 3, 0.03 x 2, and 0.04 x 1, which must not fall below the one before
-    assert statistics.holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert statistics.holm(np.array([0.6, 0.7])) == pytest.approx([1, 1])
+    assert paired.holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert paired.holm(np.array([0.6, 0.7])) == pytest.approx([1, 1])
 
 
 def test_critical_difference_is_that_of_demsar():
@@ -69,8 +69,18 @@ def test_models_are_compared_as_scipy_does():
     assert found.ranks.reindex(table.index).to_numpy() == pytest.approx(ranks)
     expected = [stats.wilcoxon(table.iloc[a], table.iloc[b]).pvalue for a, b in combinations(range(4), 2)]
     assert found.pairs["p"].to_numpy() == pytest.approx(expected)
-    assert found.pairs["p_holm"].to_numpy() == pytest.approx(statistics.holm(np.array(expected)))
+    assert found.pairs["p_holm"].to_numpy() == pytest.approx(paired.holm(np.array(expected)))
     assert found.machines == 10
+
+
+def test_a_critical_difference_that_separates_nothing_is_left_out():
+    alike = scores_of(3, 12)
+    found = statistics.compare_models(alike)
+    assert found.difference is None
+    assert "No diagram of critical differences: the Friedman test finds no difference" in found.remarks[0]
+    apart = alike - 0.5 * np.arange(3)[:, None]
+    found = statistics.compare_models(apart)
+    assert found.difference == pytest.approx(statistics.critical_difference(3, 12))
     assert not found.remarks
 
 
@@ -92,12 +102,23 @@ def test_no_p_value_where_there_can_be_none(table, remark):
     assert remark in " ".join(found.remarks)
 
 
-def test_machines_that_a_model_lacks_do_not_count():
+def test_a_model_that_lacks_machines_is_left_out():
     table = scores_of(3, 8)
     table.iloc[0, 0] = np.nan
     found = statistics.compare_models(table)
+    assert found.machines == 8
+    assert list(found.ranks.index) == ["model 1", "model 2"]
+    assert "model 0 has 7 of 8 machines, and is not compared." in found.remarks
+
+
+def test_where_no_two_models_are_complete_the_machines_that_they_share_count():
+    table = scores_of(3, 9)
+    table.iloc[0, 0] = table.iloc[1, 1] = np.nan
+    table.iloc[2, :6] = np.nan
+    found = statistics.compare_models(table)
     assert found.machines == 7
-    assert "1 of 8 machines" in found.remarks[0]
+    assert set(found.ranks.index) == {"model 0", "model 1"}
+    assert "2 of 9 machines do not count" in " ".join(found.remarks)
 
 
 def test_equal_models_do_not_differ():

@@ -9,7 +9,7 @@ from support import assert_refused, recording_path, run_here, write_machine
 
 from mimii.data.machines import MACHINE
 from mimii.errors import UserError
-from mimii.report import detection_tables, loading
+from mimii.report import detection_tables, loading, main_table
 from mimii.settings import ClipSettings, DataSettings, DetectionSettings, RunSettings, ScoringSettings
 from mimii.sweep import detection, experiment
 
@@ -206,8 +206,8 @@ def test_detectors_of_all_scopes_stand_in_one_table(done, rows):
     assert set(machines.values.columns) == set(labels)
     assert list(machines.values.index) == [" ".join(machine) for machine in [*FANS, PUMP]]
     assert machines.values.drop(columns=labels[1:3]).notna().all(axis=None)
-    by_type = {table.name: table for table in detection_tables.by_type(results, "auc")}
-    assert set(by_type["auc_6dB"].values.index) == set(labels)
+    [every] = main_table.every_scoring(results, "auc")
+    assert set(every.values.index) == set(labels)
 
 
 def test_where_nothing_is_left_to_do_there_is_one_line(data, tmp_path):

@@ -38,7 +38,10 @@ def build_parser() -> parsing.Parser:
         "--model_dir",
         type=Path,
         default=Path("cache/research_models"),
-        help="cache of trained detectors, for the figure of a recording's score over time",
+        help="cache of trained detectors, for a recording's score over time",
+    )
+    parser.add_argument(
+        "--no_audio", action="store_true", help="confidential sounds: they are seen on the page, and not heard"
     )
     return parser
 
@@ -60,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     if args.compare:
         made = compare(args.compare, args.output_dir or args.compare[-1] / "comparison", **choice)
     else:
-        made = build(args.result_dir, args.output_dir or args.result_dir / "report", model_dir=args.model_dir, **choice)
+        output_dir = args.output_dir or args.result_dir / "report"
+        made = build(args.result_dir, output_dir, model_dir=args.model_dir, audio=not args.no_audio, **choice)
     for note in made.notes:
         print(f"Note: {note}")
     print(f"Report: {made.page} ({made.tables} tables, {made.figures} figures)")

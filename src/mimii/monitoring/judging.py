@@ -14,6 +14,7 @@ import numpy as np
 from mimii.data.audio import RecordingError, read_channel
 from mimii.data.folders import UNUSABLE
 from mimii.evaluation.conformal import share_as_high
+from mimii.models.base import Model
 from mimii.models.recording import frames_of_samples
 from mimii.monitoring.curve import curve
 from mimii.monitoring.finding import Finding
@@ -81,15 +82,15 @@ def judge(monitor: Monitor, path: str | os.PathLike[str]) -> Judgement:
     path : path
         A file that `mimii.data.audio.read_channel` reads.
     """
-    with _one_thread(monitor):
+    with one_thread(monitor.detector.model):
         return _judge(monitor, os.fspath(path))
 
 
 @contextmanager
-def _one_thread(monitor: Monitor) -> Iterator[None]:
+def one_thread(model: Model) -> Iterator[None]:
     """Let a model use one thread: several wait for each other on small ones, and longer where others work, too."""
     with _thread_pools().limit(limits=1):
-        if not monitor.detector.model.uses_torch:
+        if not model.uses_torch:
             yield
             return
         import torch

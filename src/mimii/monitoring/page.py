@@ -1,6 +1,5 @@
 """The page of an explanation: one file that needs no network, and plays the sounds."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +10,10 @@ from mimii.drawing import COLOUR_MAP
 from mimii.monitoring import telling
 from mimii.monitoring.explaining import Bands, Explanation
 from mimii.monitoring.hearing import Sound
-from mimii.monitoring.picture import frequency_ticks, lengthened
+from mimii.monitoring.panels import curve_points, frequencies, percent, round_numbers, spectrogram
+from mimii.monitoring.picture import lengthened
 from mimii.monitoring.playing import base64_text, embedded, gains
 from mimii.storage.files import whole_file
-
-_COLUMNS = 2000  # of the picture of a spectrogram at most; it is shown in a quarter of that
-_PHONE = 0.2  # of the width of a phone, that the name of a frequency takes
 
 
 def write_page(explanation: Explanation, path: Path) -> None:
@@ -53,8 +50,8 @@ def render(explanation: Explanation) -> str:
         nearest_path=telling.plain(nearest.path),
         gains=gains(explanation.sounds),
         has_audio=any(audio),
-        threshold=_percent(explanation.monitor.healthy.curve_threshold, *explanation.score_range),
-        frequencies=_frequencies(explanation.bands),
+        threshold=percent(explanation.monitor.healthy.curve_threshold, *explanation.score_range),
+        frequencies=frequencies(explanation.bands.edges),
         scale=explanation.scale,
         colours=_colours(),
         chart=_chart(explanation),
@@ -87,20 +84,16 @@ class _Panel:
 def _panel(explanation: Explanation, sound: Sound, path: str, audio: str) -> _Panel:
     begin, end = sound.extent
     times, values = lengthened(sound)
-    low, high = explanation.score_range
-    points = [
-        f"{100 * (time - begin) / (end - begin):.2f} {100 * (high - value) / (high - low):.2f}"
-        for time, value in zip(times, values, strict=True)
-    ]
+    points = curve_points(times, values, sound.extent, explanation.score_range)
     return _Panel(
         name=telling.plain(Path(path).name),
-        spectrogram=base64_text(_picture(sound.frames, explanation.scale)),
+        spectrogram=base64_text(spectrogram(sound.frames, explanation.scale)),
         curve=f"M{' L'.join(points)}",
         area=f"M0 100 L{' L'.join(points)} L100 100 Z",
         begin=round(begin, 6),
         length=round(end - begin, 6),
         seconds=sound.seconds,
-        times=[(_percent(time, begin, end), f"{time:g} s") for time in _ticks(0, end, 6)],
+        times=[(percent(time, begin, end), f"{time:g} s") for time in round_numbers(0, end, 6)],
         regions=_regions(explanation) if sound is explanation.sound else [],
         audio=audio,
         link="" if audio else Path(path).absolute().as_uri(),
@@ -119,28 +112,15 @@ def _regions(explanation: Explanation) -> list[dict[str, str]]:
         left, right = explanation.sound.place(finding)
         found.append(
             {
-                "left": _percent(left, begin, end),
-                "width": _percent(right - left, 0, end - begin),
-                "bottom": _percent(low, 0, count),
-                "height": _percent(high - low, 0, count),
+                "left": percent(left, begin, end),
+                "width": percent(right - left, 0, end - begin),
+                "bottom": percent(low, 0, count),
+                "height": percent(high - low, 0, count),
                 "kind": "louder" if finding.difference_db > 0 else "quieter",
                 "tag": "inside" if high > 0.9 * count else "above",
             }
         )
     return found
-
-
-def _picture(frames: np.ndarray, scale: tuple[float, float]) -> bytes:
-    """A spectrogram as a PNG without axes; of a long recording each column is the mean of several frames."""
-    from matplotlib.image import imsave
-
-    if len(frames) > _COLUMNS:
-        begins = np.linspace(0, len(frames), _COLUMNS, endpoint=False).astype(int)
-        sizes = np.diff([*begins, len(frames)])
-        frames = np.add.reduceat(frames, begins, axis=0, dtype=np.float64) / sizes[:, None]
-    file = io.BytesIO()
-    imsave(file, frames.T, origin="lower", cmap=COLOUR_MAP, vmin=scale[0], vmax=scale[1], format="png")
-    return file.getvalue()
 
 
 def _colours() -> list[str]:
@@ -165,7 +145,7 @@ def _chart(explanation: Explanation) -> dict[str, object]:
         "mean": f"M{' L'.join(_steps(bands.mean, low, high))}",
         "nearest": f"M{' L'.join(_steps(vector, low, high))}",
         "levels": f"M{' L'.join(_steps(bands.levels, low, high))}",
-        "ticks": [(_percent(level, low, high), _decibels(level)) for level in _ticks(low, high, 6)],
+        "ticks": [(percent(level, low, high), _decibels(level)) for level in round_numbers(low, high, 6)],
         "marked": [_marked(bands, finding.low_hz, finding.high_hz) for finding in explanation.judgement.findings],
         "outside": bands.outside,
         "count": len(bands.levels),
@@ -175,7 +155,7 @@ def _chart(explanation: Explanation) -> dict[str, object]:
 def _marked(bands: Bands, low_hz: float, high_hz: float) -> tuple[str, str]:
     low, high = bands.position(low_hz), bands.position(high_hz)
     count = len(bands.levels)
-    return _percent(low, 0, count), _percent(high - low, 0, count)
+    return percent(low, 0, count), percent(high - low, 0, count)
 
 
 def _decibels(level: float) -> str:
@@ -187,26 +167,3 @@ def _steps(levels: np.ndarray, low: float, high: float) -> list[str]:
     places = np.repeat(np.linspace(0, 100, len(levels) + 1), 2)[1:-1]
     heights = np.repeat(100 * (high - levels) / (high - low), 2)
     return [f"{place:.2f} {height:.2f}" for place, height in zip(places, heights, strict=True)]
-
-
-def _ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers in a range, no more than that."""
-    rough = (high - low) / most
-    power = 10.0 ** np.floor(np.log10(rough))
-    step = float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9)))
-    return [round(number * step, 9) for number in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1)]
-
-
-def _percent(value: float, low: float, high: float) -> str:
-    return f"{100 * (value - low) / (high - low):.3f}"
-
-
-def _frequencies(bands: Bands) -> list[tuple[str, str, bool]]:
-    """Where round frequencies are, in words, and whether they are too close to others for the width of a phone."""
-    found: list[tuple[str, str, bool]] = []
-    last, count = float("inf"), len(bands.edges) - 1
-    for place, text in frequency_ticks(bands):
-        is_close = last - place < _PHONE * count
-        last = last if is_close else place
-        found.append((_percent(place, 0, count), f"{text}Hz" if text.endswith("k") else f"{text} Hz", is_close))
-    return found

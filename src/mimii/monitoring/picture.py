@@ -78,14 +78,20 @@ def _title(explanation: Explanation) -> str:
     return "\n".join(part for line in lines for part in textwrap.wrap(line, _LINE))
 
 
-def frequency_ticks(bands: Bands) -> list[tuple[float, str]]:
-    """Round frequencies that are far enough apart on the axis of the bands: where they are, and in words."""
-    highest = float(bands.edges[-1])
+def frequency_ticks(edges: np.ndarray) -> list[tuple[float, str]]:
+    """Round frequencies that are far enough apart on the axis of mel bands: where they are, and in words.
+
+    Parameters
+    ----------
+    edges : np.ndarray [shape=(n_mels + 1,)]
+        Where one band ends and the next begins [Hz].
+    """
+    highest = float(edges[-1])
     round_ones = [step * 10.0**power for power in range(6, -1, -1) for step in (5, 2, 1)]
     ticks: list[tuple[float, str]] = []
-    least = 0.07 * (len(bands.edges) - 1)
+    least = 0.07 * (len(edges) - 1)
     for hertz in round_ones:
-        place = bands.position(hertz)
+        place = float(np.interp(hertz, edges, np.arange(len(edges))))
         if hertz < highest and place > least / 2 and (not ticks or ticks[-1][0] - place >= least):
             ticks.append((place, f"{hertz / 1000:g} k" if hertz >= 1000 else f"{hertz:g}"))
     return ticks
@@ -102,7 +108,7 @@ def _draw_spectrogram(axes: Axes, sound: Sound, bands: Bands, scale: tuple[float
         vmax=scale[1],
         extent=(*sound.extent, 0, count),
     )
-    ticks = frequency_ticks(bands)
+    ticks = frequency_ticks(bands.edges)
     axes.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
     axes.set_xlim(*sound.extent)
     return image
@@ -178,7 +184,7 @@ def _draw_bands(figure: Figure, axes: Axes, explanation: Explanation) -> None:
         low, high = bands.position(finding.low_hz), bands.position(finding.high_hz)
         axes.axvspan(low, high, color=ABNORMAL, alpha=0.12, linewidth=0)
         axes.text((low + high) / 2, 1, str(number), transform=axes.get_xaxis_transform(), ha="center", va="bottom")
-    ticks = frequency_ticks(bands)
+    ticks = frequency_ticks(bands.edges)
     axes.set_xticks([place for place, _ in ticks], [text for _, text in ticks])
     axes.set(xlabel="Frequency [Hz]", ylabel="Mean level [dB]", xlim=(0, edges[-1]))
     axes.grid(color="0.92")

@@ -1,33 +1,15 @@
 """Makes a report: reads results, makes tables, statistics and figures, and writes them and the page."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mimii.report import (
-    attributes,
-    challenge_tables,
-    classification_figures,
-    classification_tables,
-    comparing,
-    cost_figures,
-    cost_tables,
-    data_sets,
-    detection_figures,
-    detection_tables,
-    hearing_figures,
-    listening,
-    loading,
-    page,
-    significance,
-    statistics,
-)
+from mimii.report import comparing, data_sets, latex, loading, page, sections
+from mimii.report.findings import Finding, findings, to_markdown
 from mimii.report.loading import Results
-from mimii.report.overview import run_facts
-from mimii.report.rows import by_machine, machines_only
+from mimii.report.overview import lead, run_facts
+from mimii.report.page import Section
 from mimii.storage import files
-from mimii.storage.schema import RANKINGS, heading
 
 _TITLE = "Anomalous machine sounds: report"
 
@@ -43,12 +25,15 @@ class Outcome:
         How many.
     notes : list of str
         What is missing.
+    findings : list of Finding
+        What the page opens with.
     """
 
     page: Path
     tables: int
     figures: int
     notes: list[str]
+    findings: list[Finding]
 
 
 def build(
@@ -59,6 +44,7 @@ def build(
     model_dir: Path,
     models: Sequence[str] | None = None,
     snr: Sequence[str] | None = None,
+    audio: bool = True,
 ) -> Outcome:
     """Make the report of one results directory; of several data sets a page each, and one that leads to them.
 
@@ -68,9 +54,11 @@ def build(
     metric : str
         Of `mimii.storage.schema.RANKINGS`: what models are ranked by.
     model_dir : Path
-        The cache of trained detectors, for the figure of the score over time.
+        The cache of trained detectors, for a recording's score over time.
     models, snr : sequence of str, optional
         Only these.
+    audio : bool
+        Recordings can be heard on the page.
 
     Raises
     ------
@@ -79,28 +67,44 @@ def build(
     """
     loaded = loading.load(result_dir, models, snr)
     if len(loaded) == 1:
-        return _of_data_set(loaded[0], output_dir, _TITLE, metric, model_dir)
+        return _of_data_set(loaded[0], output_dir, _TITLE, metric, model_dir, audio=audio)
     folders = data_sets.folders([results.dataset for results in loaded])
+    names = [data_sets.name_of_set(results) for results in loaded]
     made = [
         _of_data_set(
             results,
             output_dir / folder,
-            f"{_TITLE}, {data_sets.name_of_set(results)}",
+            f"{_TITLE}, {name}",
             metric,
             model_dir,
+            audio=audio,
             links={"All data sets": "../index.html"},
         )
-        for results, folder in zip(loaded, folders, strict=True)
+        for results, folder, name in zip(loaded, folders, names, strict=True)
     ]
-    sections = [page.Section("DCASE", tables=data_sets.official_scores(loaded))]
-    links = {data_sets.name_of_set(one): data_sets.address(folder) for one, folder in zip(loaded, folders, strict=True)}
-    is_synthetic = any(results.is_synthetic for results in loaded)
-    index = _write(output_dir, _TITLE, data_sets.facts(loaded), sections, [], is_synthetic, links)
+    links = {name: data_sets.address(folder) for name, folder in zip(names, folders, strict=True)}
+    index = _write(
+        output_dir,
+        _TITLE,
+        [Section("DCASE", [*data_sets.official_scores(loaded)])],
+        lead=f"{len(loaded)} data sets, each with a page of its own. Nothing is averaged over them.",
+        # of each data set the first finding, which leads to its page
+        found=[
+            Finding(f"{name}: {one.findings[0].text}", links[name])
+            for name, one in zip(names, made, strict=True)
+            if one.findings
+        ],
+        facts=data_sets.facts(loaded),
+        notes=[],
+        is_synthetic=any(results.is_synthetic for results in loaded),
+        links=links,
+    )
     return Outcome(
         index.page,
         sum(one.tables for one in (index, *made)),
         sum(one.figures for one in made),
         data_sets.notes(loaded),
+        index.findings,
     )
 
 
@@ -110,75 +114,23 @@ def _of_data_set(
     title: str,
     metric: str,
     model_dir: Path,
+    *,
+    audio: bool,
     links: Mapping[str, str] | None = None,
 ) -> Outcome:
     """The page of one data set."""
-    metric = _usable(results, metric)
-    detection = machines_only(results.detection)
-    comparison = None
-    if detection[metric].notna().any():
-        comparison = statistics.compare_models(by_machine(detection, metric))
-    heard = listening.listen(results, metric, model_dir)
-    if len(results.scored) and not heard:
-        results.notes.append(
-            "No figure of a recording's score over time: the recordings are gone, or no model in "
-            f"{model_dir.name} gives them the scores that the results have."
-        )
-
-    main = detection_tables.by_type(results, metric)
-    others = [name for name in RANKINGS if name != metric]
-    is_synthetic = results.is_synthetic
-    sections = [
-        page.Section("DCASE", tables=challenge_tables.official_scores(results)),
-        page.Section(
-            "Anomaly detection",
-            tables=[*main, *detection_tables.decisions(results), *detection_tables.thresholds(results)],
-        ),
-        page.Section("Classification", tables=classification_tables.classification(results)),
-        page.Section(
-            "Figures",
-            figures=[
-                *detection_figures.heat_map(results, metric),
-                *(significance.rank_diagram(comparison, metric, is_synthetic) if comparison else []),
-                *detection_figures.roc_curves(results, metric),
-                *cost_figures.parameters(results, metric),
-                *detection_figures.histograms(results, metric),
-                *hearing_figures.hearing(heard, is_synthetic),
-                *detection_figures.losses(results),
-                *classification_figures.confusion_matrices(results),
-            ],
-        ),
-        page.Section(
-            "Do the models differ?",
-            paragraphs=significance.findings(comparison, metric) if comparison else [],
-            tables=significance.tables(comparison, metric, is_synthetic) if comparison else [],
-            is_detail=True,
-        ),
-        page.Section("Efficiency", tables=cost_tables.efficiency(results, metric)),
-        page.Section("DCASE, every machine", tables=challenge_tables.machines(results), is_detail=True),
-        page.Section("DCASE, by attribute", tables=attributes.tables(results), is_detail=True),
-        page.Section(
-            "Details",
-            tables=[
-                *detection_tables.machines(results, metric),
-                *(table for name in others for table in detection_tables.by_type(results, name)),
-                *(table for name in others for table in detection_tables.machines(results, name)),
-                *detection_tables.intervals(results),
-            ],
-            is_detail=True,
-        ),
-    ]
-    return _write(output_dir, title, run_facts([results]), sections, results.notes, is_synthetic, links)
-
-
-def _usable(results: Results, metric: str) -> str:
-    """The metric or, where no row has it, another one."""
-    detection = machines_only(results.detection)
-    known = [name for name in RANKINGS if detection[name].notna().any()]
-    if not known or metric in known:
-        return metric
-    results.notes.append(f"There is no {heading(metric)}, so models are ranked by {heading(known[0])}.")
-    return known[0]
+    metric = sections.usable(results, metric)
+    return _write(
+        output_dir,
+        title,
+        sections.of_data_set(results, metric, model_dir, audio=audio),
+        lead=lead(results),
+        found=findings(results, metric),
+        facts=run_facts([results]),
+        notes=results.notes,
+        is_synthetic=results.is_synthetic,
+        links=links or {},
+    )
 
 
 def compare(
@@ -199,38 +151,65 @@ def compare(
         f"{name}: {note}" for name, of_sets in zip(names, loaded, strict=True) for note in data_sets.notes(of_sets)
     ]
     compared = data_sets.shared(loaded, names, notes)
-    tables = [
-        data_sets.named(table, dataset, is_one_of_several=len(compared) > 1)
-        for dataset, results in compared.items()
-        for table in comparing.difference_tables(results, names, metric, notes)
-    ]
+    parts, found = sections.of_comparison(compared, names, metric, notes)
     everything = [results for of_sets in loaded for results in of_sets]
-    facts = {"Compared": ", ".join([f"{names[0]} (reference)", *names[1:]])} | run_facts(everything)
-    title = "Anomalous machine sounds: comparison"
-    is_synthetic = any(results.is_synthetic for results in everything)
-    return _write(output_dir, title, facts, [page.Section("Differences", tables=tables)], notes, is_synthetic)
+    return _write(
+        output_dir,
+        "Anomalous machine sounds: comparison",
+        parts,
+        lead=f"{', '.join(names[1:])} compared with {names[0]}",
+        found=found,
+        facts={"Compared": ", ".join([f"{names[0]} (reference)", *names[1:]])} | run_facts(everything),
+        notes=notes,
+        is_synthetic=any(results.is_synthetic for results in everything),
+        links={},
+    )
 
 
 def _write(
     output_dir: Path,
     title: str,
-    facts: dict[str, str],
-    sections: list[page.Section],
+    parts: Sequence[Section],
+    *,
+    lead: str,
+    found: list[Finding],
+    facts: Mapping[str, str],
     notes: list[str],
     is_synthetic: bool,
-    links: Mapping[str, str] | None = None,
+    links: Mapping[str, str],
 ) -> Outcome:
-    """Write tables, figures and the page."""
-    images = {}
-    for section in sections:
+    """Write tables, figures, the findings and the page."""
+    parts = [section for section in parts if section.parts]
+    letters: set[str] = set()
+    for section in parts:
         for table in section.tables:
-            table.write(output_dir / "tables")
-        for figure in section.figures:
-            images[figure.name] = base64.b64encode(figure.write(output_dir / "figures")).decode()
-    path = output_dir / "index.html"
-    sections = [section for section in sections if section.tables or section.figures or section.paragraphs]
-    text = page.render(title, facts, sections, images, notes, is_synthetic, links or {})
-    with files.whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    count = sum(len(section.tables) for section in sections)
-    return Outcome(path, count, len(images), notes)
+            letters |= table.write(output_dir / "tables")
+    images = {
+        figure.name: (figure.write(output_dir / "figures"), figure.narrow_png())
+        for section in parts
+        for figure in section.figures
+    }
+    for section in parts:
+        for figure in section.for_papers:
+            figure.write(output_dir / "figures")
+    included = [(section.title, [table.name for table in section.tables]) for section in parts if section.tables]
+    text = page.render(
+        title,
+        parts,
+        lead=lead,
+        findings=found,
+        facts=facts,
+        images=images,
+        notes=notes,
+        is_synthetic=is_synthetic,
+        links=links,
+    )
+    written = {output_dir / "index.html": text}
+    if included:
+        written[output_dir / "tables" / "main.tex"] = latex.document(title, included, letters)
+    if found:
+        written[output_dir / "findings.md"] = to_markdown(found, title, is_synthetic)
+    for path, content in written.items():
+        with files.whole_file(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    return Outcome(output_dir / "index.html", sum(len(section.tables) for section in parts), len(images), notes, found)

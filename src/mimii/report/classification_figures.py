@@ -10,46 +10,84 @@ from matplotlib.figure import Figure as Canvas
 
 from mimii.data.machines import ALL, MACHINE
 from mimii.drawing import drawing
-from mimii.report.figure import Figure, panels
+from mimii.report.figure import NARROW, WIDE, Figure, panels, set_title
 from mimii.report.loading import CLASSIFICATION_RANKING, Results
 from mimii.report.rows import by_task
 from mimii.report.snr import snr_title
-from mimii.report.texts import figure_title, name_of, synthetic_note, task_title
+from mimii.report.texts import name_of, synthetic_note, task_title
+
+_MOST = 16  # matrices in a figure
+_Matrix = tuple[str, str, pd.DataFrame]  # its title, its machine type, and true x predicted classes
 
 
 def confusion_matrices(results: Results) -> list[Figure]:
     """Confusion matrices of the best classifier of each task."""
-    figures = []
-    for task, rows in by_task(results.classification):
-        means = rows.groupby("label", sort=False)[CLASSIFICATION_RANKING].mean().sort_values(ascending=False)
-        if means.isna().all():
-            continue
-        label = str(means.index[0])
-        chosen = rows[rows["label"] == label].drop_duplicates(MACHINE, keep="last")
-        matrices = [
-            (_machine_title(row), row["machine_type"], table.set_index("target"))
-            for row in chosen.to_dict("records")
-            if (table := results.kept("confusion", row["run_id"], ["target"])) is not None
-        ]
-        if not matrices:
-            continue
-        title = task_title(task)
-        with drawing(grid=False):
-            canvas = _draw(matrices)
-            canvas.suptitle(figure_title(f"{label}: {title}", results.is_synthetic), fontsize=10)
-        figures.append(
-            Figure(
-                name=name_of("confusion", task),
-                title=f"Confusion matrices, {title}",
-                caption=f"Confusion matrices of {label}, the classifier of the highest mean balanced accuracy, "
-                f"{title}: numbers of recordings, shaded by their share of the true class."
-                f"{synthetic_note(results.is_synthetic)}",
-                alt=f"Confusion matrices of {label}, {title}, one for each of {len(matrices)} machine groups; its "
-                f"mean balanced accuracy is {means.iloc[0]:.3f}.",
-                canvas=canvas,
-            )
+    return [figure for task, rows in by_task(results.classification) for figure in _of_task(results, task, rows)]
+
+
+def _of_task(results: Results, task: str, rows: pd.DataFrame) -> list[Figure]:
+    means = rows.groupby("label", sort=False)[[CLASSIFICATION_RANKING, "num_parameters"]].mean()
+    means = means.dropna(subset=CLASSIFICATION_RANKING)
+    if means.empty:
+        return []
+    # of those that tie the smallest is shown
+    means["rounded"] = means[CLASSIFICATION_RANKING].round(9)
+    means = means.sort_values(["rounded", "num_parameters"], ascending=[False, True], kind="stable")
+    label, best = str(means.index[0]), float(means[CLASSIFICATION_RANKING].iloc[0])
+    ties = [str(name) for name in means.index[means["rounded"] == means["rounded"].iloc[0]][1:]]
+    chosen = rows[rows["label"] == label].drop_duplicates(MACHINE, keep="last")
+    chosen = chosen.sort_values(CLASSIFICATION_RANKING, kind="stable") if len(chosen) > _MOST else chosen
+    matrices = [
+        (_machine_title(row), row["machine_type"], table.set_index("target"))
+        for row in chosen.to_dict("records")
+        if (table := results.kept("confusion", row["run_id"], ["target"])) is not None
+    ]
+    if not matrices:
+        return []
+    shown = matrices[:_MOST]
+    cut = f" Of {len(matrices)} machine groups the {_MOST} hardest are shown." if len(matrices) > _MOST else ""
+    title = task_title(task)
+    with drawing(grid=False):
+        canvas, narrow = _draw(shown, WIDE), _draw(shown, NARROW)
+        for one in (canvas, narrow):
+            set_title(one, f"{label}: {title}", is_synthetic=results.is_synthetic)
+    return [
+        Figure(
+            name=name_of("confusion", task),
+            title=f"Confusion matrices of {label}, {title}",
+            caption=f"Confusion matrices of {label}, {title}: numbers of recordings, shaded by their share of the true "
+            f"class. {_rank(label, best, ties, len(means))}{cut}{synthetic_note(results.is_synthetic)}",
+            alt=f"Confusion matrices of {label}, {title}, for {len(shown)} machine groups. "
+            f"{_rank(label, best, ties, len(means))} {_errors(matrices)}",
+            canvas=canvas,
+            narrow=narrow,
         )
-    return figures
+    ]
+
+
+def _rank(label: str, best: float, ties: Sequence[str], count: int) -> str:
+    """Where a classifier stands, in a sentence."""
+    value = f"mean balanced accuracy, {best:.3f}"
+    if not ties:
+        return f"It has the highest {value}, of {count} classifiers." if count > 1 else f"Its {value}."
+    those = f"{', '.join(ties[:-1])} and {ties[-1]}" if len(ties) > 1 else ties[0]
+    return (
+        f"{len(ties) + 1} of {count} classifiers have the same highest {value}: {label}, which has the fewest "
+        f"parameters of them, {those}."
+    )
+
+
+def _errors(matrices: Sequence[_Matrix]) -> str:
+    """How many recordings are confused, and where most of them are, in a sentence."""
+    totals = [int(table.to_numpy().sum()) for _, _, table in matrices]
+    wrong = [total - int(np.trace(table.to_numpy())) for total, (_, _, table) in zip(totals, matrices, strict=True)]
+    if not sum(wrong):
+        return f"None of {sum(totals)} recordings is confused."
+    most = int(np.argmax(wrong))
+    return (
+        f"{sum(wrong)} of {sum(totals)} recordings are confused, most of them of {matrices[most][0]}: {wrong[most]} "
+        f"of {totals[most]}."
+    )
 
 
 def _machine_title(row: dict[Any, Any]) -> str:
@@ -57,17 +95,16 @@ def _machine_title(row: dict[Any, Any]) -> str:
     return " ".join(part for part in parts if part not in ("", ALL)).replace("_", " ") or "all machines"
 
 
-def _draw(matrices: Sequence[tuple[str, str, pd.DataFrame]]) -> Canvas:
-    """Panels of confusion matrices; each comes with its title and its machine type."""
+def _draw(matrices: Sequence[_Matrix], width: float) -> Canvas:
+    """Panels of confusion matrices."""
     classes = max(len(table) for _, _, table in matrices)
-    side = 1.6 + 0.34 * classes
+    fitting = {True: 2, False: 1} if width == NARROW else {True: 4, False: 2}
+    columns = fitting[classes < 4]
+    side = min(1.5 + 0.31 * classes, width / columns)
     canvas, all_axes = panels(
-        len(matrices),
-        columns=4 if classes < 4 else 2,
-        width=side * 0.92,
-        height=side * 0.9,
-        labels=("Predicted", "True"),
+        len(matrices), columns=columns, width=side, height=side + 0.1, labels=("Predicted", "True")
     )
+    canvas.set_layout_engine("constrained", h_pad=0.06)
     for axes, (title, machine_type, table) in zip(all_axes, matrices, strict=True):
         _draw_matrix(axes, table, [str(name).removeprefix(f"{machine_type} ") for name in table.index])
         axes.set_title(title, fontsize=8)
@@ -85,4 +122,4 @@ def _draw_matrix(axes: Axes, table: pd.DataFrame, classes: Sequence[str]) -> Non
     axes.spines[["left", "bottom"]].set_visible(False)
     for (y, x), count in np.ndenumerate(table.to_numpy()):
         colour = "white" if shares[y, x] > 0.5 else "black"
-        axes.text(x, y, f"{count:g}", ha="center", va="center", color=colour, fontsize=8)
+        axes.text(x, y, f"{count:g}", ha="center", va="center", color=colour, fontsize=8, in_layout=False)

@@ -1,11 +1,11 @@
 """The tables of classification."""
 
-from mimii.report.loading import CLASSIFICATION_METRICS, Results
+from mimii.report.loading import CLASSIFICATION_METRICS, CLASSIFICATION_RANKING, Results
 from mimii.report.means import means_table
-from mimii.report.rows import by_task, groups_or_machines, has_seeds
+from mimii.report.rows import by_task, groups_or_machines
 from mimii.report.snr import at_snr, by_snr
 from mimii.report.table import Table
-from mimii.report.texts import deviation, name_of, synthetic_note, task_title
+from mimii.report.texts import mean_over, name_of, synthetic_note, task_title
 from mimii.storage.schema import heading
 
 
@@ -13,19 +13,19 @@ def classification(results: Results) -> list[Table]:
     """For each task the metrics of each model, at each SNR."""
     rows = groups_or_machines(results.classification)
     shown = [metric for metric in CLASSIFICATION_METRICS if rows[metric].notna().any()]
+    ranking = CLASSIFICATION_RANKING if CLASSIFICATION_RANKING in shown else next(iter(shown), "")
     tables = []
     for task, of_task in by_task(results.classification):
-        over_seeds = has_seeds(of_task)
         for snr, at_level in by_snr(of_task):
             title = f"Classification, {task_title(task)}{at_snr(snr)}"
             tables.append(
                 means_table(
                     list(at_level["label"].unique()),
                     {heading(metric): (at_level, metric) for metric in shown},
-                    over_seeds=over_seeds,
+                    ranking=heading(ranking),
                     name=name_of("classification", task, snr),
                     title=title,
-                    caption=f"{title}: {deviation(over_seeds, 'machine groups')}. Precision, recall and F1 are "
+                    caption=f"{title}: {mean_over(at_level, 'machine groups')}. Precision, recall and F1 are "
                     f"weighted by the number of each class.{synthetic_note(results.is_synthetic)}",
                 )
             )

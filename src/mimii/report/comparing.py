@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from mimii.data.machines import MACHINE
+from mimii.report.labels import SETTINGS, setting_text
 from mimii.report.loading import CLASSIFICATION_RANKING, Results
 from mimii.report.rows import groups_or_machines, machines_only
 from mimii.report.snr import at_snr, snr_order
 from mimii.report.table import Table, no_marks
 from mimii.report.texts import name_of, synthetic_note, task_title
-from mimii.storage.schema import heading, number, signed
+from mimii.storage.schema import DASH, heading, number, signed
+
+_FACTS = ("seed", "device_name", "torch_version")
 
 
 def directory_names(directories: Sequence[Path]) -> list[str]:
@@ -25,10 +29,32 @@ def directory_names(directories: Sequence[Path]) -> list[str]:
     return [f"{number}: {part[-1]}" for number, part in enumerate(parts, start=1)]
 
 
-def difference_tables(
-    loaded: Sequence[Results], directories: Sequence[str], metric: str, notes: list[str]
-) -> list[Table]:
-    """Model x machine type for detection, and for each task of classification.
+class Task(NamedTuple):
+    """What directories are compared in.
+
+    Attributes
+    ----------
+    title : str
+        ``detection`` or, with what it tells apart, ``classification``.
+    metric : str
+    unit : str
+        What a value is of.
+    cells : pd.DataFrame
+        A row a model and machine that all directories have, a column a directory; the mean over the seeds.
+    missing, total : int
+        How many results are not in all directories, and how many there are.
+    """
+
+    title: str
+    metric: str
+    unit: str
+    cells: pd.DataFrame
+    missing: int
+    total: int
+
+
+def tasks(loaded: Sequence[Results], directories: Sequence[str], metric: str) -> list[Task]:
+    """What can be compared.
 
     Parameters
     ----------
@@ -37,42 +63,84 @@ def difference_tables(
         Their names.
     metric : str
         Of detection; of classification it is the balanced accuracy.
-    notes : list of str
-        Receives what can't be compared.
     """
-    note = synthetic_note(any(results.is_synthetic for results in loaded))
-    jobs = [("detection", metric, [machines_only(results.detection) for results in loaded])]
+    jobs = [("detection", metric, "machine", [machines_only(results.detection) for results in loaded])]
     classified = [groups_or_machines(results.classification) for results in loaded]
     for task in sorted({task for rows in classified for task in rows["classification_type"]}, reverse=True):
         of_task = [rows[rows["classification_type"] == task] for rows in classified]
-        jobs.append((f"classification, {task_title(task)}", CLASSIFICATION_RANKING, of_task))
-    tables = []
-    for title, of_metric, parts in jobs:
+        jobs.append((f"classification, {task_title(task)}", CLASSIFICATION_RANKING, "machine group", of_task))
+    found = []
+    for title, of_metric, unit, parts in jobs:
         if all(rows.empty for rows in parts):
             continue
-        cells = _cells(parts, directories, of_metric)
+        series = [rows.groupby(["label", *MACHINE], sort=False)[of_metric].mean() for rows in parts]
+        cells = pd.concat(series, axis=1, keys=directories)
         common = cells.dropna()
-        if missing := len(cells) - len(common):
+        found.append(Task(title, of_metric, unit, common, len(cells) - len(common), len(cells)))
+    return found
+
+
+def settings_table(loaded: Sequence[Results], directories: Sequence[str]) -> list[Table]:
+    """The settings that differ between the directories, of the models that all of them have; none where they agree."""
+    rows = [pd.concat([results.detection, results.classification]) for results in loaded]
+    models = set.intersection(*({*part["model"]} for part in rows))
+    names = [*SETTINGS, *_FACTS]
+    values = pd.DataFrame(
+        {
+            directory: [_values(part.loc[part["model"].isin(models), name]) for name in names]
+            for directory, part in zip(directories, rows, strict=True)
+        },
+        index=pd.Index([heading(name) for name in names], name="Setting"),
+    )
+    texts = values[values.nunique(axis=1) > 1]
+    if texts.empty:
+        return []
+    return [
+        Table(
+            name="compare_settings",
+            title="What was changed",
+            caption="Settings, versions and devices that differ between the results, of the models that all of them "
+            f"have; all other settings are the same.{note_of(loaded)}",
+            texts=texts,
+            values=texts.map(lambda _: np.nan).astype(float),
+            marks=no_marks(texts),
+            data=texts.reset_index(),
+        )
+    ]
+
+
+def _values(column: pd.Series) -> str:
+    found = sorted(column.replace("", None).dropna().unique())
+    return ", ".join(setting_text(value) for value in found) or DASH
+
+
+def note_of(loaded: Sequence[Results]) -> str:
+    """The end of a caption."""
+    return synthetic_note(any(results.is_synthetic for results in loaded))
+
+
+def difference_tables(
+    loaded: Sequence[Results], directories: Sequence[str], metric: str, notes: list[str]
+) -> list[Table]:
+    """Model x machine type for detection, and for each task of classification; ``notes`` receives what is missing."""
+    tables = []
+    for task in tasks(loaded, directories, metric):
+        if task.missing:
             notes.append(
-                f"{missing} of {len(cells)} results of {title} are not in all directories, or have no "
-                f"{heading(of_metric)}, and are not shown."
+                f"{task.missing} of {task.total} results of {task.title} are not in all directories, or have no "
+                f"{heading(task.metric)}, and are not shown."
             )
-        levels = common.index.get_level_values("snr")
+        levels = task.cells.index.get_level_values("snr")
         tables += [
-            _table(common[levels == snr], of_metric, title, snr, note)
+            _table(task.cells[levels == snr], task, snr, note_of(loaded))
             for snr in sorted(levels.unique(), key=lambda snr: (snr_order(snr), snr))
         ]
     return tables
 
 
-def _cells(parts: Sequence[pd.DataFrame], directories: Sequence[str], metric: str) -> pd.DataFrame:
-    """A row a model and machine, a column a directory; the mean over the seeds."""
-    series = [rows.groupby(["label", *MACHINE], sort=False)[metric].mean() for rows in parts]
-    return pd.concat(series, axis=1, keys=directories)
-
-
-def _table(cells: pd.DataFrame, metric: str, title: str, snr: str, note: str) -> Table:
-    """A table of one SNR, a row for each model and directory; `cells` is what `_cells` gives."""
+def _table(cells: pd.DataFrame, task: Task, snr: str, note: str) -> Table:
+    """A table of one SNR, a row for each model and directory."""
+    title, metric = task.title, task.metric
     first, *others = cells.columns
     # of each machine type a table of models x directories
     columns = {
@@ -102,11 +170,10 @@ def _table(cells: pd.DataFrame, metric: str, title: str, snr: str, note: str) ->
         index=index,
     )
     data = pd.concat([pd.DataFrame(keys, columns=["model", "directory"], index=index), values], axis=1)
-    units = "machines" if title == "detection" else "machine groups"
     return Table(
         name=name_of("compare", metric, *title.replace(",", "").split(), snr),
         title=f"{heading(metric)}, {title}{at_snr(snr)}",
-        caption=f"{heading(metric)} of {title}{at_snr(snr)}, mean over the {units} that all directories have; in "
+        caption=f"{heading(metric)} of {title}{at_snr(snr)}, mean over the {task.unit}s that all directories have; in "
         f"brackets the difference from {first}.{note}",
         texts=texts,
         values=values,

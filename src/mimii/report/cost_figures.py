@@ -1,4 +1,4 @@
-"""The figures of what models cost."""
+"""The figures of what models cost: a metric against parameters, latency and training time."""
 
 from collections.abc import Sequence
 
@@ -7,77 +7,127 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from mimii.data.machines import MACHINE
 from mimii.drawing import COLOURS, drawing
-from mimii.report.figure import Figure, thousands
+from mimii.report.figure import NARROW, Figure, set_title, thousands
 from mimii.report.loading import Results
 from mimii.report.rows import machines_only
-from mimii.report.texts import figure_title, name_of, synthetic_note
+from mimii.report.texts import name_of, synthetic_note
 from mimii.storage.schema import heading
 
-_COST = "num_parameters"
-_MARKERS = "osD^vPX*<>hp"
+_LINE = 0.15  # height of a name [inch]
 
 
 def parameters(results: Results, metric: str) -> list[Figure]:
     """A metric against the number of parameters, with the Pareto front."""
+    return _against(results, metric, "num_parameters", "parameters")
+
+
+def inference_time(results: Results, metric: str) -> list[Figure]:
+    """A metric against the time to score a recording, with the Pareto front."""
+    return _against(results, metric, "inference_time_ms", "latency")
+
+
+def training_time(results: Results, metric: str) -> list[Figure]:
+    """A metric against the time to train, with the Pareto front."""
+    return _against(results, metric, "training_time_sec", "training time")
+
+
+def _against(results: Results, metric: str, cost: str, what: str) -> list[Figure]:
     rows = machines_only(results.detection)
-    points = rows.groupby("label", sort=False)[[_COST, metric]].mean().dropna()
-    points = points[points[_COST] > 0]
+    points = rows.groupby("label", sort=False)[[cost, metric]].mean().dropna()
+    points = points[points[cost] > 0]
     if len(points) < 2:
         return []
     front = pareto_front(points)
-    title = f"{heading(metric)} against parameters"
+    machines = len(rows.drop_duplicates(MACHINE))
+    title = f"{heading(metric)} against {what}"
     with drawing():
-        canvas = _draw(points, front, metric, figure_title(title, results.is_synthetic))
+        canvas, narrow = (_draw(points, front, size) for size in ((6.6, 3.9), (NARROW, 3.6)))
+        for one in (canvas, narrow):
+            set_title(one, title, is_synthetic=results.is_synthetic)
+    named = [f"{label} ({_cost(points[cost][label])}; {points[metric][label]:.3f})" for label in front]
     return [
         Figure(
-            name=name_of("parameters", metric),
+            name=name_of(what.replace(" ", "_"), metric),
             title=title,
-            caption=f"Mean {heading(metric)} over the machines against the number of parameters. Filled: on the Pareto "
-            f"front, no other model has both fewer parameters and a higher {heading(metric)}."
+            caption=f"Mean {heading(metric)} over {machines} machines against {heading(cost)}, of {len(points)} "
+            f"models. Named are those on the Pareto front: no other one costs less and has a higher {heading(metric)}."
             f"{synthetic_note(results.is_synthetic)}",
-            alt=f"Scatter plot of mean {heading(metric)} against parameters of {len(points)} models. On the Pareto "
-            f"front: {', '.join(front)}.",
+            alt=f"Scatter plot of mean {heading(metric)} against {heading(cost)} of {len(points)} models. On the "
+            f"Pareto front, from the cheapest to the best: {', '.join(named)}.",
             canvas=canvas,
+            narrow=narrow,
         )
     ]
 
 
-def _draw(points: pd.DataFrame, front: Sequence[str], metric: str, title: str) -> Canvas:
-    canvas = Canvas(figsize=(6.6, max(3.9, 0.5 + 0.175 * len(points))), layout="constrained")  # room for all names
+def _draw(points: pd.DataFrame, front: Sequence[str], size: tuple[float, float]) -> Canvas:
+    canvas = Canvas(figsize=size, layout="constrained")
     axes = canvas.subplots()
-    on_front = points.loc[list(front)]
-    axes.step(
-        on_front[_COST],
-        on_front[metric],
-        where="post",
-        color="0.35",
-        linewidth=1,
-        label="Pareto front",
-    )
-    for number, (label, (cost, quality)) in enumerate(zip(points.index, points.to_numpy(), strict=True)):
-        colour = COLOURS[number % len(COLOURS)]
-        axes.plot(
-            cost,
-            quality,
-            _MARKERS[number % len(_MARKERS)],
-            markersize=8 if label in front else 7,
-            color=colour,
-            markerfacecolor=colour if label in front else "white",
-            markeredgewidth=1.5,
-            label=label,
-            linestyle="none",
-        )
+    cost, metric = points.columns
+    best, others = points.loc[list(front)], points.drop(index=list(front))
     axes.set_xscale("log")
+    if points[cost].max() < 1.01 * points[cost].min():  # a scale of no length can't be found
+        axes.set_xlim(points[cost].min() / 2, points[cost].min() * 2)
+    axes.step(best[cost], best[metric], where="post", color=COLOURS[0], linewidth=1)
+    axes.plot(others[cost], others[metric], "o", color="0.6", markersize=5, markerfacecolor="white")
+    axes.plot(best[cost], best[metric], "o", color=COLOURS[0], markersize=6)
     axes.margins(0.08)
-    is_wide = points[_COST].max() > 100 * points[_COST].min()
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if is_wide else (1, 2, 5)))
+    _name(canvas, best)
+    is_wide = points[cost].max() > 100 * points[cost].min()
+    subs = (1, 2, 5) if not is_wide else (1, 3) if size[0] > NARROW else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel=heading(_COST), ylabel=f"Mean {heading(metric)}")
-    axes.set_title(title)
-    canvas.legend(loc="outside right center", fontsize=8)
+    axes.set(xlabel=heading(str(cost)), ylabel=f"Mean {heading(str(metric))}")
     return canvas
+
+
+def _name(canvas: Canvas, best: pd.DataFrame) -> None:
+    """Names at the left above the points of the front: no other point is there, as none is cheaper and better.
+
+    A name that would lie on the one below it moves up, and the axes make room for all of them.
+    """
+    axes = canvas.axes[0]
+    height = canvas.get_figheight() - 1.3  # of the panel, about; so is the width
+    width = canvas.get_figwidth() - 0.9
+    low, high = axes.get_ylim()
+    left, right = np.log10(axes.get_xlim())
+    # names may need more height than there is: then the scale gives way, which takes more of it, so again
+    for _ in range(8):
+        inch = (high - low) / height
+        places, floor = [], -np.inf
+        for value in best.iloc[:, 1]:
+            floor = max(value + 0.05 * inch, floor + _LINE * inch)
+            places.append(floor)
+        high = max(high, places[-1] + _LINE * inch)
+    lengths = [0.15 + 0.068 * len(str(label)) for label in best.index]
+    # the left edge is so far away that the name of every point begins within the panel
+    positions = np.log10(best.iloc[:, 0].to_numpy())
+    needed = [
+        (position - right * length / width) / (1 - length / width)
+        for position, length in zip(positions, lengths, strict=True)
+        if length < 0.9 * width
+    ]
+    left = min([left, *needed])
+    axes.set_xlim(10**left, 10**right)
+    axes.set_ylim(low, high)
+    for (label, (cost, value)), place in zip(best.iterrows(), places, strict=True):
+        axes.annotate(
+            str(label),
+            (cost, value),
+            (-6, (place - value) / inch * 72),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3},
+        )
+
+
+def _cost(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def pareto_front(points: pd.DataFrame) -> list[str]:

@@ -37,6 +37,8 @@ def _costs(rows: pd.DataFrame, metric: str, task: str, title: str, units: str, i
         return []
     shown = [metric, *costs] if rows[metric].notna().any() else costs
     means = rows.groupby("label", sort=False)[shown].mean()
+    if metric in shown:
+        means = means.sort_values(metric, ascending=False, kind="stable")
     means.index.name = "Model"
     headings = {name: heading(name) for name in shown}
     values = means.rename(columns=headings)

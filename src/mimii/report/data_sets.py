@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import quote
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from mimii.data.datasets import DEVELOPMENT, EVALUATION
 from mimii.report import challenge_tables
+from mimii.report.figure import Figure
 from mimii.report.labels import SETTINGS, with_labels
 from mimii.report.loading import Results
 from mimii.report.overview import run_facts
@@ -19,6 +21,7 @@ from mimii.storage.names import file_name
 from mimii.storage.schema import number
 
 _NO_NAME = "without a name"
+Shown = TypeVar("Shown", Table, Figure)
 
 
 def name_of_set(results: Results) -> str:
@@ -132,13 +135,11 @@ def shared(
     return {name: [of_sets[name] for of_sets in by_name] for name in common}
 
 
-def named(table: Table, dataset: str, *, is_one_of_several: bool) -> Table:
-    """A table of one data set beside those of others: its name and its title say which."""
-    if not is_one_of_several:
-        return table
+def named(one: Shown, dataset: str) -> Shown:
+    """A table or a figure of one data set beside those of others: its name and its title say which."""
     return replace(
-        table,
-        name=file_name(f"{dataset}_{table.name}"),
-        title=f"{dataset}: {table.title}",
-        caption=f"{dataset}: {table.caption}",
+        one,
+        name=file_name(f"{dataset}_{one.name}"),
+        title=f"{dataset}: {one.title}",
+        caption=f"{dataset}: {one.caption}",
     )

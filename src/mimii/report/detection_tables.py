@@ -10,10 +10,10 @@ from mimii.report import statistics
 from mimii.report.labels import setting_text
 from mimii.report.loading import Results
 from mimii.report.means import means_table
-from mimii.report.rows import by_machine, has_seeds, machines_only
-from mimii.report.snr import at_snr, by_snr, snr_order, snr_title
+from mimii.report.rows import best_models, by_machine, has_seeds, machines_only
+from mimii.report.snr import at_snr, by_snr, snr_order
 from mimii.report.table import Table, best_marks, no_marks
-from mimii.report.texts import PUBLISHED, deviation, name_of, synthetic_note
+from mimii.report.texts import mean_over, name_of, synthetic_note
 from mimii.storage.schema import DASH, RANKINGS, heading, number
 
 _DECISIONS = ("precision", "recall", "f1")
@@ -25,79 +25,21 @@ _HEADINGS = {
 }
 
 
-def by_type(results: Results, metric: str) -> list[Table]:
-    """Model x machine type, one table at each SNR, and model x SNR where there are several."""
-    rows = machines_only(results.detection).dropna(subset=metric)
-    if rows.empty:
-        return []
-    over_seeds = has_seeds(rows)
-    if metric == "auc" and len(results.published):
-        rows = pd.concat([rows, results.published], ignore_index=True)
-    title = heading(metric)
-    tables = []
-    for snr, at_level in by_snr(rows):
-        columns = {
-            machine_type: (at_level[at_level["machine_type"] == machine_type], metric)
-            for machine_type in sorted(at_level["machine_type"].unique())
-        }
-        if len(columns) > 1:
-            columns["mean"] = (at_level, metric)
-        tables.append(
-            means_table(
-                list(at_level["label"].unique()),
-                columns,
-                over_seeds=over_seeds,
-                name=name_of(metric, snr),
-                title=f"{title} by machine type{at_snr(snr)}",
-                caption=f"{title} of each model by machine type{at_snr(snr)}: {deviation(over_seeds, 'machine IDs')}."
-                f"{_about_metric(metric)}{_about_published(at_level)}{synthetic_note(results.is_synthetic)}",
-            )
-        )
-    if len(tables) > 1:
-        levels = {snr_title(snr) or "no SNR": (at_level, metric) for snr, at_level in by_snr(rows)}
-        tables.append(
-            means_table(
-                list(rows["label"].unique()),
-                levels | {"mean": (rows, metric)},
-                over_seeds=over_seeds,
-                name=name_of(metric, "overall"),
-                title=f"{title} by SNR",
-                caption=f"{title} of each model by SNR: {deviation(over_seeds, 'machines')}."
-                f"{_about_published(rows)}{synthetic_note(results.is_synthetic)}",
-            )
-        )
-    return tables
-
-
-def _about_metric(metric: str) -> str:
-    return " The area ends at a false-positive rate of 0.1 and is scaled so that chance is 0.5." * (metric == "pauc")
-
-
-def _about_published(rows: pd.DataFrame) -> str:
-    if not (rows["label"] == PUBLISHED).any():
-        return ""
-    return (
-        f" {PUBLISHED}: not run here; mean of two third-party runs of the MIMII authors' dense autoencoder on the "
-        "same machines; not ranked."
-    )
-
-
 def decisions(results: Results) -> list[Table]:
     """Precision, recall and F1 of each detector at its threshold, one table at each SNR."""
     rows = machines_only(results.detection).dropna(subset=["threshold", "f1"])
     tables = []
     for snr, at_level in by_snr(rows):
-        over_seeds = has_seeds(at_level)
         tables.append(
             means_table(
                 list(at_level["label"].unique()),
                 {heading(metric): (at_level, metric) for metric in _DECISIONS},
-                over_seeds=over_seeds,
+                ranking=heading("f1"),
                 name=name_of("threshold", snr),
                 title=f"Decisions at the threshold{at_snr(snr)}",
                 caption=f"Precision, recall and F1 of the abnormal recordings at each machine's own threshold"
                 f"{at_snr(snr)}, the 90th percentile of a gamma distribution fitted to scores of normal recordings: "
-                f"{deviation(over_seeds, 'machines')}. No label was used.{synthetic_note(results.is_synthetic)}",
+                f"{mean_over(at_level, 'machines')}. No label was used.{synthetic_note(results.is_synthetic)}",
             )
         )
     return tables
@@ -145,10 +87,11 @@ def machines(results: Results, metric: str) -> list[Table]:
     rows = machines_only(results.detection).dropna(subset=metric)
     if rows.empty:
         return []
-    table = by_machine(rows, metric).T  # (machines, models)
+    table = by_machine(rows, metric)
+    table = table.loc[best_models(rows, metric)].T  # (machines, models)
     values = table.copy()
     values.index = pd.Index([machine_name(machine) for machine in table.index], name="Machine")
-    values.columns.name = None
+    values.columns.name = "Model"
     over = ", mean over the seeds" if has_seeds(rows) else ""
     return [
         Table(
@@ -160,6 +103,7 @@ def machines(results: Results, metric: str) -> list[Table]:
             values=values,
             marks=best_marks(values.T).T,
             data=table.reset_index(),
+            is_matrix=True,
         )
     ]
 

@@ -1,16 +1,24 @@
-"""A figure of the report, and how it is written: PDF for a paper, PNG for the page."""
+"""A figure of the report, and how it is written: PDF for a paper, PNG for the page, and PNG for a narrow screen."""
 
 import io
 import math
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from PIL import Image
 
 from mimii.drawing import drawing
+from mimii.report.texts import figure_title
 from mimii.storage import files
+
+NARROW = 3.3  # width of a figure for a narrow screen [inch]: at 110 pixels an inch what a phone of 390 pixels has
+WIDE = 8.4  # the same of the other figures, at most
 
 
 @dataclass
@@ -23,8 +31,10 @@ class Figure:
         Of its files.
     title, caption : str
     alt : str
-        What it shows, for who can't see it.
+        What it says, for who can't see it.
     canvas : matplotlib.figure.Figure
+    narrow : matplotlib.figure.Figure, optional
+        The same for a screen of 390 pixels, where ``canvas`` can't be read there.
     """
 
     name: str
@@ -32,18 +42,34 @@ class Figure:
     caption: str
     alt: str
     canvas: Canvas
+    narrow: Canvas | None = None
 
     def write(self, directory: Path) -> bytes:
         """Write PDF and PNG; gives the PNG."""
-        png = io.BytesIO()
         with drawing():
             with files.whole_file(directory / f"{self.name}.pdf") as temporary:
                 self.canvas.savefig(temporary, metadata={"CreationDate": None})
             self.canvas.set_layout_engine("none")  # the layout stays; to find it again takes longer than to draw
-            self.canvas.savefig(png, format="png")
+            png = _png(self.canvas)
         with files.whole_file(directory / f"{self.name}.png") as temporary:
-            temporary.write_bytes(png.getvalue())
-        return png.getvalue()
+            temporary.write_bytes(png)
+        return png
+
+    def narrow_png(self) -> bytes | None:
+        """The PNG for a narrow screen; None where the other one does."""
+        if self.narrow is None:
+            return None
+        with drawing():
+            return _png(self.narrow)
+
+
+def _png(canvas: Canvas) -> bytes:
+    """The picture in 256 colours, with which it takes a third of the room in the page."""
+    pixels, png = io.BytesIO(), io.BytesIO()
+    canvas.savefig(pixels, format="png")
+    whole = Image.open(pixels).convert("RGB")
+    whole.quantize(256, dither=Image.Dither.NONE).save(png, "png", dpi=whole.info.get("dpi"))
+    return png.getvalue()
 
 
 def panels(
@@ -72,7 +98,7 @@ def panels(
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     # a single panel still needs the width of the title
-    canvas = Canvas(figsize=(max(columns * width, 4), rows * height + 0.6), layout="constrained")
+    canvas = Canvas(figsize=(max(columns * width, NARROW), rows * height + 0.6), layout="constrained")
     grid: np.ndarray = canvas.subplots(rows, columns, squeeze=False, sharex=shared, sharey=shared)
     for number, axes in enumerate(grid.flat):
         axes.set_visible(number < count)
@@ -84,9 +110,25 @@ def panels(
     return canvas, list(grid.flat)[:count]
 
 
-def legend_below(canvas: Canvas, axes: Axes) -> None:
-    """Explain the lines of all panels below them; ``axes`` has them all."""
-    canvas.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+def set_title(canvas: Canvas, text: str, *, is_synthetic: bool) -> None:
+    """Give a figure its title, on as many lines as its width takes."""
+    letters = int(11.5 * canvas.get_figwidth())  # so many fit, of the average width
+    whole = figure_title(text, is_synthetic)
+    for together in ("(synthetic data)", " dB"):  # no line ends within
+        whole = whole.replace(together, together.replace(" ", "\N{NO-BREAK SPACE}"))
+    canvas.suptitle(textwrap.fill(whole, letters, break_long_words=False), fontsize=10)
+
+
+def legend_below(canvas: Canvas, all_axes: Sequence[Axes]) -> None:
+    """Explain below the panels what is drawn in them, each name once."""
+    known: dict[str, Artist] = {}
+    for axes in all_axes:
+        handles, names = axes.get_legend_handles_labels()
+        known |= dict(zip(names, handles, strict=True))
+    letters = max((len(name) for name in known), default=0)
+    # an inch holds about fifteen letters, and the mark before a name takes the room of seven
+    columns = max(1, min(len(known), int(15 * canvas.get_figwidth() // (7 + letters))))
+    canvas.legend(list(known.values()), list(known), loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def thousands(value: float) -> str:

@@ -305,7 +305,7 @@ def _note_what_is_missing(results: Results) -> None:
                 notes.append(f"{missing} of {len(judged)} rows of {task} have no value of {metric}.")
     judged = machines[machines[list(schema.RANKINGS)].notna().any(axis=1)]
     if without := len(judged) - int(judged["run_id"].isin(list(results.scores)).sum()):
-        notes.append(f"{without} of {len(judged)} runs kept no scores: they have no interval, ROC curve or histogram.")
+        notes.append(f"{without} of {len(judged)} runs kept no scores: they have no interval, ROC curve or dots.")
     is_told = "" not in results._says_synthetic or results.is_synthetic
     if not is_told and not any(path.exists() for path in results.recordings):
         notes.append("The recordings are not where they were: whether they are synthetic can't be told.")

@@ -1,4 +1,4 @@
-"""What the page opens with: which machines, recordings, models, settings and versions the results are of."""
+"""What was run: which machines, recordings, models, settings and versions the results are of."""
 
 from collections.abc import Sequence
 
@@ -47,3 +47,15 @@ def _machines(rows: pd.DataFrame) -> str:
     types = ", ".join(f"{count} {machine_type or 'machines'}" for machine_type, count in counts.items())
     levels = ", ".join(snr_title(snr) for snr in snrs(keys) if snr)
     return f"{len(keys)} ({types})" + (f" at {levels}" if levels else "")
+
+
+def lead(results: Results) -> str:
+    """What the results are of, in a line."""
+    facts = run_facts([results])
+    parts = [f"Machines: {facts['Machines']}"]
+    for name, rows in (("detector", results.detection), ("classifier", results.classification)):
+        if count := rows["model"].nunique():
+            scored = rows["label"].nunique()
+            ways = f" in {scored} versions" if scored > count else ""
+            parts.append(f"{count} {name}{'s' if count > 1 else ''}{ways}")
+    return "; ".join(parts) + (f"; run {facts['Run']}" if "Run" in facts else "") + "."

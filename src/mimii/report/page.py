@@ -1,49 +1,106 @@
 """The page: one file that needs no network."""
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
+from mimii import monitoring
 from mimii.report.figure import Figure
+from mimii.report.findings import Finding
 from mimii.report.table import Table
 from mimii.storage.schema import DASH
 
+MOST_ROWS = 1000  # of a table on the page; nobody reads more, and a browser would take its time
+_UPRIGHT = 10  # columns from which on long headings stand upright
+_DENSE = 105  # letters of a row from which on the gaps are small
+_LANDSCAPE = 130  # letters of a row from which on a table is printed across
 
-@dataclass
-class Section:
-    """A part of the page.
+
+@dataclass(frozen=True)
+class Folded:
+    """A table that is shown when its title is clicked."""
+
+    table: Table
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Figures of which one is seen at a time.
 
     Attributes
     ----------
     title : str
-    paragraphs : list of str
-    tables : list of Table
-    figures : list of Figure
-    is_detail : bool
-        Its tables are folded away.
+    figures : mapping of str to Figure
+        By the name of the button that chooses it.
     """
 
     title: str
-    paragraphs: list[str] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    figures: list[Figure] = field(default_factory=list)
-    is_detail: bool = False
+    figures: Mapping[str, Figure]
+
+
+Part = str | Markup | Table | Folded | Figure | Choice
+
+
+@dataclass
+class Section:
+    """A section of the page.
+
+    Attributes
+    ----------
+    title : str
+    parts : list of Part
+        What it shows, in order: a text is a paragraph, and `Markup` is put in as it is.
+    for_papers : list of Figure
+        Figures that are written and not shown, because the page itself shows more.
+    """
+
+    title: str
+    parts: list[Part] = field(default_factory=list)
+    for_papers: list[Figure] = field(default_factory=list)
 
     @property
     def anchor(self) -> str:
         """Its name in the address."""
         return "".join(letter if letter.isalnum() else "-" for letter in self.title.lower()).strip("-")
 
+    @property
+    def tables(self) -> list[Table]:
+        """Its tables, the folded ones too."""
+        found = (part.table if isinstance(part, Folded) else part for part in self.parts)
+        return [part for part in found if isinstance(part, Table)]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """Its figures, with those of choices."""
+        found: list[Figure] = []
+        for part in self.parts:
+            if isinstance(part, Figure):
+                found.append(part)
+            elif isinstance(part, Choice):
+                found += part.figures.values()
+        return found
+
+
+def choice(title: str, figures: Mapping[str, Sequence[Figure]]) -> list[Part]:
+    """Figures to choose from, of those functions that have one; a single one needs no choice."""
+    found = {name: figure for name, of_name in figures.items() for figure in of_name}
+    return list(found.values()) if len(found) < 2 else [Choice(title, found)]
+
 
 def render(
     title: str,
-    facts: dict[str, str],
-    sections: list[Section],
-    images: dict[str, str],
-    notes: list[str],
+    sections: Sequence[Section],
+    *,
+    lead: str,
+    findings: Sequence[Finding],
+    facts: Mapping[str, str],
+    images: Mapping[str, tuple[bytes, bytes | None]],
+    notes: Sequence[str],
     is_synthetic: bool,
     links: Mapping[str, str],
 ) -> str:
@@ -52,12 +109,16 @@ def render(
     Parameters
     ----------
     title : str
-    facts : dict of str to str
+    sections : sequence of Section
+        Between the findings and the settings.
+    lead : str
+        What the results are of, in a line.
+    findings : sequence of Finding
+    facts : mapping of str to str
         What was run.
-    sections : list of Section
-    images : dict of str to str
-        PNG in base64 by the name of the figure.
-    notes : list of str
+    images : mapping of str to (bytes, bytes or None)
+        PNG by the name of the figure: that of a wide screen and that of a narrow one.
+    notes : sequence of str
         What is missing.
     is_synthetic : bool
         The page opens with a warning.
@@ -65,39 +126,75 @@ def render(
         Other pages of the report by their names.
     """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader([Path(__file__).parent, *monitoring.__path__]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"headings": _headings, "rows": _rows}
+    kinds = {"table": Table, "folded": Folded, "figure": Figure, "choice": Choice, "markup": Markup}
+    environment.tests |= {name: lambda part, kind=kind: isinstance(part, kind) for name, kind in kinds.items()}
+    environment.filters |= {"columns": _columns, "rows": _rows, "letters": _letters, "base64": _base64}
     return environment.get_template("page.html").render(
         title=title,
-        facts=facts,
         sections=sections,
+        lead=lead,
+        findings=[(finding.text, finding.anchor, _target(finding.anchor, sections)) for finding in findings],
+        facts=facts,
         images=images,
         notes=notes,
         is_synthetic=is_synthetic,
         links=links,
         dash=DASH,
+        most_rows=MOST_ROWS,
+        dense=_DENSE,
+        landscape=_LANDSCAPE,
     )
 
 
-def _headings(table: Table) -> list[tuple[str, bool]]:
-    """The name of each column, and whether it holds texts."""
-    return list(zip(table.texts.columns, table.values.isna().all(), strict=True))
+def _target(anchor: str, sections: Sequence[Section]) -> str:
+    """The title of the table or figure that an anchor is of; empty where it is on no page."""
+    for section in sections:
+        titles = {f"table-{table.name}": table.title for table in section.tables}
+        titles |= {f"figure-{figure.name}": figure.title for figure in section.figures}
+        if anchor in titles:
+            return titles[anchor]
+    return ""
 
 
-def _rows(table: Table) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """For each row its name and its cells: text, mark and the number to sort by, empty where there is none."""
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _columns(table: Table) -> list[tuple[str, bool, bool]]:
+    """The name of each column, whether it holds texts, and whether its name stands upright."""
+    is_many = table.texts.shape[1] > _UPRIGHT
+    widths = [max(map(len, map(str, table.texts.iloc[:, place])), default=0) for place in range(table.texts.shape[1])]
+    is_upright = is_many and sum(map(len, map(str, table.texts.columns))) > 1.5 * sum(widths)
+    return [
+        (str(name), bool(flag), is_upright) for name, flag in zip(table.texts, table.values.isna().all(), strict=True)
+    ]
+
+
+def _rows(table: Table) -> Iterator[tuple[str, list[tuple[str, str, str]], dict[str, object] | None]]:
+    """Of each row its name, its cells (text, mark and the number to sort by, empty where there is none), its dots."""
     parts = (table.texts, table.marks, table.values)
     rows = zip(*(frame.to_numpy(dtype=object) for frame in parts), strict=True)
-    return [
-        (str(name), [(text, mark, _sortable(value)) for text, mark, value in zip(*row, strict=True)])
-        for name, row in zip(table.texts.index, rows, strict=True)
-    ]
+    dots = table.dots.places() if table.dots else [None] * len(table.texts)
+    for name, row, dot in zip(table.texts.index, rows, dots, strict=True):
+        yield str(name), [(text, mark, _sortable(value)) for text, mark, value in zip(*row, strict=True)], dot
 
 
 def _sortable(value: float) -> str:
     return f"{value:.9g}" if np.isfinite(value) else ""
+
+
+def _letters(table: Table) -> int:
+    """How many letters a row takes at most, with the gaps between the columns; headings break at blanks."""
+    columns = [table.texts.index, *(table.texts.iloc[:, place] for place in range(table.texts.shape[1]))]
+    names = [("", False, False), *_columns(table)]
+    widths = [
+        max([len(str(text)) for text in column] + [0 if upright else len(word) for word in name.split()], default=0) + 3
+        for column, (name, _, upright) in zip(columns, names, strict=True)
+    ]
+    return sum(widths) + (20 if table.dots else 0)

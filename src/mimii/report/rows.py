@@ -44,6 +44,7 @@ def has_seeds(rows: pd.DataFrame) -> bool:
 
 
 def best_models(rows: pd.DataFrame, metric: str) -> list[str]:
-    """Models by their mean over the machines, the best first."""
-    means = by_machine(rows, metric).mean(axis=1)
-    return list(means.sort_values(ascending=False, kind="stable").index)
+    """Models by their mean over the machines, the best first; those that lack machines come after the others."""
+    table = by_machine(rows, metric)
+    order = pd.DataFrame({"lacks": table.isna().sum(axis=1) > 0, "mean": -table.mean(axis=1)})
+    return list(order.sort_values(["lacks", "mean"], kind="stable").index)

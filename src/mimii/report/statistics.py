@@ -7,10 +7,12 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from mimii.report import paired
+from mimii.report.paired import LEVEL
+from mimii.report.ranking import Common, Ranking, common, rank
+
 RESAMPLES = 2000
-LEVEL = 0.95
-# of five machines even five wins out of five give an exact two-sided p of 2 / 2**5 = 0.0625
-MIN_MACHINES = 6
+_PAIRS = ["a", "b", "difference", "median", "low", "high", "p", "p_holm"]
 
 
 @lru_cache(maxsize=8)
@@ -59,16 +61,6 @@ def auc_interval(is_abnormal: np.ndarray, scores: np.ndarray, **kwargs: int) -> 
     return float(low), float(high)
 
 
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Adjust p-values for their number by Holm's step-down method."""
-    p_values = np.asarray(p_values, dtype=float)
-    order = np.argsort(p_values)
-    factors = np.arange(len(p_values), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1)
-    return adjusted
-
-
 def critical_difference(models: int, machines: int) -> float:
     """Difference of average ranks from which on two models differ at the 5 % level (Nemenyi; Demšar, 2006)."""
     from scipy.stats import studentized_range
@@ -84,77 +76,115 @@ class Comparison:
     Attributes
     ----------
     machines : int
-        On how many machines all of the models have a value.
+        On how many machines all of the models have a value; several SNR of a machine count once.
     ranks : pd.Series
         Average rank of each model, 1 for the best, ascending.
     friedman : tuple of float, or None
         Statistic and p-value, where there are three models and enough machines.
     difference : float or None
-        The critical difference of the ranks, where there is a Friedman test.
+        The critical difference of the ranks, where it separates any two models.
     pairs : pd.DataFrame
-        ``a``, ``b``, ``difference`` (mean of a - b), ``p``, ``p_holm``; empty where there are too few machines.
+        ``a``, ``b``, what a is better than b by (``difference``, the mean, and ``median``, ``low`` and ``high``, see
+        `mimii.report.paired.Effect`), ``p``, ``p_holm``; empty where there are too few machines.
     remarks : list of str
         What a reader of the p-values has to know, or why there are none.
+    ranking : Ranking or None
+        The best model and the others compared with it.
     """
 
     machines: int
     ranks: pd.Series
     friedman: tuple[float, float] | None = None
     difference: float | None = None
-    pairs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["a", "b", "difference", "p", "p_holm"]))
+    pairs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_PAIRS))
     remarks: list[str] = field(default_factory=list)
+    ranking: Ranking | None = None
 
 
 def compare_models(table: pd.DataFrame) -> Comparison:
     """Rank models and test whether they differ: Friedman over all, Wilcoxon signed-rank with Holm over the pairs.
 
-    The versions of one machine at several SNR are not independent of each other, so their mean counts, once.
+    The versions of one machine at several SNR are not independent of each other, so their mean counts, once: a machine
+    is a block. The seeds are averaged before.
 
     Parameters
     ----------
     table : pd.DataFrame
-        A row a model, a column a machine (SNR, type, ID); higher is better. Machines that not every model has do not
-        count.
+        A row a model, a column a machine (SNR, type, ID); higher is better. See `mimii.report.ranking.common` for
+        models that lack machines.
     """
-    from scipy.stats import friedmanchisquare, wilcoxon
-
-    complete = table.dropna(axis="columns")
-    individuals = complete.T.groupby(level=[1, 2]).mean().T  # (models, machines)
+    shared = common(table)
+    individuals = paired.blocks(shared.table)  # (models, machines)
     models, machines = individuals.shape
     ranks = individuals.round(9).rank(ascending=False).mean(axis=1).sort_values(kind="stable")
-    comparison = Comparison(machines, ranks)
-    remarks = comparison.remarks
-    if incomplete := table.shape[1] - complete.shape[1]:
-        remarks.append(f"{incomplete} of {table.shape[1]} machines do not count: not every model has a value for them.")
-    if complete.columns.get_level_values(0).nunique() > 1:
-        remarks.append("The values of one machine at several SNR are not independent; their mean counts, once.")
+    comparison = Comparison(machines, ranks, remarks=_about(shared), ranking=rank(table))
     if models < 2:
-        remarks.append("There is one model: nothing to compare.")
+        comparison.remarks.append("There is one model: nothing to compare.")
         return comparison
-    if machines < MIN_MACHINES:
-        remarks.append(
-            f"Too few machines for a test: {machines}, where it takes {MIN_MACHINES} for a p-value below 0.05 to be "
-            "possible at all. No p-value is given."
+    if machines < paired.MIN_MACHINES:
+        comparison.remarks.append(
+            f"Too few machines for a test: {machines}, where it takes {paired.MIN_MACHINES} for a p-value below 0.05 "
+            "to be possible at all. No p-value is given."
         )
         return comparison
     if models > 2:
-        if (individuals.nunique() == 1).all():  # where all models tie the statistic is 0 / 0
-            comparison.friedman = (0.0, 1.0)
-        else:
-            found = friedmanchisquare(*individuals.to_numpy())
-            comparison.friedman = (float(found.statistic), float(found.pvalue))
-        comparison.difference = critical_difference(models, machines)
+        _friedman(comparison, individuals)
     pairs = []
     for a, b in combinations(individuals.index, 2):
-        difference = individuals.loc[a] - individuals.loc[b]
-        rounded = difference.round(9)  # so that equal differences tie
-        p_value = wilcoxon(rounded).pvalue if rounded.any() else 1.0
-        pairs.append({"a": a, "b": b, "difference": difference.mean(), "p": float(p_value)})
+        found = paired.effect((individuals.loc[a] - individuals.loc[b]).to_numpy())
+        pairs.append(
+            {"a": a, "b": b, "difference": found.mean}
+            | {name: getattr(found, name) for name in ("median", "low", "high", "p")}
+        )
     comparison.pairs = pd.DataFrame(pairs)
-    comparison.pairs["p_holm"] = holm(comparison.pairs["p"].to_numpy())
-    if (lowest := len(pairs) * 2 / 2**machines) > 0.05:
-        remarks.append(
+    comparison.pairs["p_holm"] = paired.holm(comparison.pairs["p"].to_numpy())
+    if (lowest := len(pairs) * 2 / 2**machines) > paired.SIGNIFICANT:
+        comparison.remarks.append(
             f"With {machines} machines and {len(pairs)} pairs, Holm's correction leaves no p-value below "
             f"{min(lowest, 1):.2f}, however large the differences; with fewer models or more machines it would."
         )
     return comparison
+
+
+def _about(shared: Common) -> list[str]:
+    """What does not count, and what counts once."""
+    remarks = [
+        f"{label} has {count} of {shared.machines} machines, and is not compared."
+        for label, count in shared.lacking.items()
+    ]
+    if incomplete := shared.machines - shared.table.shape[1]:
+        remarks.append(
+            f"{incomplete} of {shared.machines} machines do not count: not every model has a value for them."
+        )
+    if shared.table.columns.get_level_values(0).nunique() > 1:
+        remarks.append("The values of one machine at several SNR are not independent; their mean counts, once.")
+    return remarks
+
+
+def _friedman(comparison: Comparison, individuals: pd.DataFrame) -> None:
+    """Test all models at once and, where that separates any of them, give the critical difference."""
+    from scipy.stats import friedmanchisquare
+
+    models, machines = individuals.shape
+    if (individuals.nunique() == 1).all():  # where all models tie the statistic is 0 / 0
+        comparison.friedman = (0.0, 1.0)
+    else:
+        found = friedmanchisquare(*individuals.to_numpy())
+        comparison.friedman = (float(found.statistic), float(found.pvalue))
+    difference = critical_difference(models, machines)
+    apart = comparison.ranks.iloc[-1] - comparison.ranks.iloc[0]
+    if comparison.friedman[1] >= paired.SIGNIFICANT:
+        why = "the Friedman test finds no difference"
+    elif apart < difference:
+        why = f"the best and the worst average rank are {apart:.1f} apart"
+    else:
+        comparison.difference = difference
+        return
+    comparison.remarks.append(
+        f"No diagram of critical differences: {why}, and with {models} models on {machines} machines average ranks "
+        f"have to be {difference:.1f} apart{_at_least(models, difference)}."
+    )
+
+
+def _at_least(models: int, difference: float) -> str:
+    return f", where {models - 1} is the most that is possible" if difference > models - 1 else ""

@@ -1,6 +1,14 @@
 """Words that tables, figures and the page share."""
 
+import math
+from collections.abc import Callable
+
+import pandas as pd
+
+from mimii.data.machines import MACHINE
+from mimii.report.rows import has_seeds
 from mimii.storage.names import file_name
+from mimii.storage.schema import DASH, number
 
 TASKS = {"machine_type": "normal or abnormal", "machine_id": "which individual machine"}
 PUBLISHED = "MIMII authors' AE (published)"
@@ -21,15 +29,21 @@ def figure_title(text: str, is_synthetic: bool) -> str:
     return f"{text} (synthetic data)" if is_synthetic else text
 
 
-def deviation(over_seeds: bool, units: str) -> str:
-    """What stands before and behind a ± when the means are over the ``units``, such as machines."""
-    if over_seeds:
-        return f"mean over the {units} and standard deviation over the seeds"
-    return f"mean and standard deviation over the {units}"
+def mean_over(rows: pd.DataFrame, units: str) -> str:
+    """What means over some rows are means of; ``units`` such as machines."""
+    count = len(rows[MACHINE].drop_duplicates())
+    return f"mean over {count} {units}" + (", of each over its seeds" if has_seeds(rows) else "")
+
+
+def bounds(low: float, high: float, text: Callable[[float], str] = number) -> str:
+    """The ends of an interval in brackets, a dash where there is none."""
+    return f"[{text(low)}, {text(high)}]" if math.isfinite(low) else DASH
 
 
 def p_value(value: float) -> str:
-    """A p-value in a table."""
+    """A p-value in a table, a dash where there is none."""
+    if math.isnan(value):
+        return DASH
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
