@@ -12,10 +12,10 @@ def test_all_of_it_is_there(made):
     page = Page(made / "index.html")
     assert not page.outside
     assert {path.stem for path in (made / "figures").glob("*.pdf")} == {
-        *("heat_map_auc", "ranks_auc", "roc_6dB", "scores_6dB", "losses", "confusion_machine_type"),
-        *("parameters_auc", "latency_auc", "training_time_auc"),
+        *("heat_map_auc", "roc_6dB", "scores_6dB", "losses", "confusion_machine_type"),
+        *("parameters_auc", "inference_time_auc", "training_time_auc"),
     }
-    assert len(page.images) == 9
+    assert len(page.images) == 8  # six machines are too few for a diagram of ranks
     assert all(len(image["alt"]) > 40 for image in page.images)
     names = {path.stem for path in (made / "tables").glob("*.tex")} - {"main"}
     assert names >= {

@@ -38,11 +38,20 @@ def test_changes_are_paired_by_machine_over_snr_and_seeds(loaded):
     assert list(data.index) == ["conv_ae", "simple_ae", "isolation_forest"]
     assert set(data["machines"]) == {8}  # not 8 x 2 SNR x 2 seeds
     assert data["mean"].to_numpy() == pytest.approx([0.10035, 0, -0.04965])
-    assert data["after"].to_numpy() == pytest.approx(data["before"] + data["mean"])
+    assert data["mean after"].to_numpy() == pytest.approx(data["mean before"] + data["mean"])
     assert (data["p_holm"] < 0.05).tolist() == [True, False, True]
     assert (data["mean_low"] < data["mean"]).all()
     assert table.texts["Machines"].tolist() == ["8"] * 3
     assert table.texts.loc["isolation_forest", "Difference"] == f"{MINUS}0.050"
+
+
+@pytest.mark.parametrize("names", [("low", "high"), ("label", "snr"), ("mean", "machines"), ("Difference", "p")])
+def test_directories_may_be_called_like_columns(names, loaded):
+    [table], [known] = (changes.paired_tables(loaded, one, "auc") for one in (names, NAMES))
+    assert (table.texts.to_numpy() == known.texts.to_numpy()).all()
+    assert list(table.texts.columns[1:3]) == list(names)
+    assert comparing.difference_tables(loaded, names, "auc", [])
+    assert comparing_figures.scatters(loaded, names, "auc")
 
 
 def test_a_sentence_says_what_changed(loaded):

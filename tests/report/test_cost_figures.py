@@ -32,7 +32,7 @@ def results_of(tmp_path, count):
     ("draw", "name", "heading"),
     [
         (cost_figures.parameters, "parameters_auc", "Parameters"),
-        (cost_figures.inference_time, "latency_auc", "Latency [ms]"),
+        (cost_figures.inference_time, "inference_time_auc", "Latency [ms]"),
         (cost_figures.training_time, "training_time_auc", "Training [s]"),
     ],
 )
@@ -67,3 +67,13 @@ def test_names_are_in_the_panel_and_not_on_each_other_nor_on_points(tmp_path, co
             assert not any(box.shrunk(0.98, 0.9).overlaps(other.shrunk(0.98, 0.9)) for other in boxes[number + 1 :])
         points = axes.transData.transform(np.column_stack(axes.lines[1].get_data()))
         assert not any(box.contains(*point) for box in boxes for point in points)
+
+
+def test_a_model_without_all_machines_is_left_out_and_snr_count_once(tmp_path):
+    rows = write_results(tmp_path, snrs=("6dB", "min6dB"), files=False)
+    gone = (rows["model"] == "simple_ae") & (rows["machine_type"] != "fan")
+    save(rows[~gone], tmp_path / "research_results.csv")
+    [figure] = cost_figures.parameters(load(tmp_path), "auc")
+    assert "over 6 machines" in figure.caption
+    assert "Left out, for it was run on fewer machines: simple_ae." in figure.caption
+    assert "simple_ae" not in figure.alt

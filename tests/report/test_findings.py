@@ -98,8 +98,8 @@ def test_too_few_machines_for_a_test_say_how_many_it_takes(tmp_path):
     assert "over 5 machines" in found["table-auc_6dB"]
     assert found["table-against_best"] == (
         "With 5 machines none of the 2 others can be told from it, whatever the difference (Wilcoxon signed-rank "
-        "tests with Holm's correction): that takes 7 machines or more. As large as the differences are here, about 7 "
-        "would tell lof, the last one, and about 7 gmm, the next one (80 % power)."
+        "tests with Holm's correction): that takes 7 machines or more. As large as the differences are here, it "
+        "would take at least 7 to tell lof, the last one, and at least 7 to tell gmm, the next one."
     )
 
 
@@ -170,6 +170,41 @@ def test_a_machine_that_is_hard_to_hear(tmp_path, knn, gmm, expected):
     assert found["table-machines_auc"].startswith(expected)
 
 
+def test_the_best_of_many_that_guess_hears_nothing(tmp_path):
+    """An AUC of 0.7 over 80 recordings is above chance for one detector, and not for the best of twenty."""
+    models = {"knn": lambda n, *_: 0.7 if n == 1 else 0.95}
+    assert "knn hears all of 3 machines" in texts(made_up(tmp_path / "one", models, machines=3))[-1]
+    models |= {f"guess{number}": lambda *_: 0.5 for number in range(19)}
+    found = texts(made_up(tmp_path / "many", models, machines=3))
+    [text] = [text for text in found if "nobody hears" in text]
+    assert "nobody hears fan id_01: even the best there, knn, may be guessing as the best of 20: AUC 0.700" in text
+
+
+def test_where_the_best_detector_kept_no_scores_nothing_is_said_of_what_it_hears(tmp_path):
+    made_up(tmp_path, {"knn": lambda *_: 0.9, "gmm": lambda *_: 0.8}, machines=3)
+    next((tmp_path / "scores").glob("knn_*id_01*")).unlink()
+    assert "Which machines knn hears can't be told: it has not kept the scores of all of them." in texts(load(tmp_path))
+
+
+def test_a_detector_without_one_of_the_metrics_is_not_broken(tmp_path):
+    """An older table has no partial AUC."""
+    made_up(tmp_path, {"knn": 0.9, "gmm": 0.8})
+    rows = pd.read_csv(tmp_path / "research_results.csv")
+    save(rows.assign(pauc=rows["pauc"].where(rows["model"] == "knn")), tmp_path / "research_results.csv")
+    found = [finding.text for finding in findings.findings(load(tmp_path), "pauc")]
+    assert not any("Broken" in text for text in found)
+
+
+def test_a_model_that_is_better_on_most_machines_is_not_called_alike(tmp_path):
+    made_up(tmp_path, {"knn": 0.8, "gmm": 0.79}, machines=20)
+    rows = pd.read_csv(tmp_path / "research_results.csv")
+    is_odd = (rows["model"] == "knn") & (rows["machine_id"] == "id_00")
+    step = np.where(is_odd, 0.29, np.where(rows["model"] == "knn", 0.0, 0.01 + 0.0001 * (rows.index % 7)))
+    save(rows.assign(auc=(0.7 + step).round(4)), tmp_path / "research_results.csv")
+    found = by_anchor(load(tmp_path))
+    assert "gmm is better than it on most machines" in found["table-against_best"]
+
+
 def test_several_machines_that_nobody_hears(tmp_path):
     found = texts(made_up(tmp_path, {"knn": lambda n, *_: 0.5 + 0.025 * (n == 2) + 0.4 * (n == 0)}, machines=3))
     assert "Nobody hears 2 of 3 machines: fan id_01 and fan id_02. At fan id_01 even the best, knn, may" in found[-1]
@@ -211,7 +246,7 @@ def test_a_detector_of_few_machines_is_not_compared(tmp_path):
     save(rows[(rows["model"] != "lof") | (rows["machine_id"] == "id_00")], tmp_path / "research_results.csv")
     found = texts(load(tmp_path))
     assert found[0].startswith("knn has the highest mean AUC of 2 detectors")
-    assert "Not compared, for others were run on more machines: lof (1 of 8 machines)." in found
+    assert "Not compared, for others were run on more: lof (1 of 8 machines)." in found
 
 
 def test_classifiers_that_tie_are_named(tmp_path):
@@ -227,7 +262,7 @@ def test_classifiers_that_tie_are_named(tmp_path):
     assert finding.anchor == "table-classification_machine_type_6dB"
     assert finding.text.startswith(
         "Classification, normal or abnormal: random_forest and svm share the highest mean balanced accuracy of 3 "
-        "classifiers, 0.850 (95 % interval"
+        "classifiers, 0.850 (random_forest: 95 % interval"
     )
     assert "With 3 machine groups none of the 2 others can be told from" in finding.text
 

@@ -3,13 +3,20 @@
 import numpy as np
 import pandas as pd
 import pytest
-from report_support import load, save, write_results
+from report_support import MODELS, TYPES, load, save, write_results
 from scipy import stats
 
 from mimii.data.machines import MACHINE
 from mimii.data.mimii import published_baseline
 from mimii.report import main_table
+from mimii.report.cost_figures import parameters
 from mimii.report.dots import Dot, Dots
+from mimii.report.findings import findings
+from mimii.report.heat_map_figures import heat_map
+from mimii.report.picks import best_detector
+from mimii.report.ranking import best_models
+from mimii.report.roc_figures import roc_curves
+from mimii.report.score_figures import score_dots
 from mimii.report.texts import PUBLISHED
 
 MEAN = "mean [95 % interval]"
@@ -135,3 +142,47 @@ def test_all_that_is_drawn_is_on_the_axis():
     assert second["low"] is None
     same = Dots([Dot(1.0, np.nan, np.nan)], after=1)
     assert 0 < same.places()[0]["mean"] < 150
+
+
+def test_all_name_the_same_best_model_where_only_the_weakest_has_all_machines(tmp_path):
+    rows = write_results(tmp_path)
+    first = (rows["machine_type"] == "fan") & (rows["machine_id"] == "id_00")
+    last = (rows["machine_type"] == "valve") & (rows["machine_id"] == "id_02")
+    gone = ((rows["model"] == "simple_ae") & first) | ((rows["model"] == "conv_ae") & last)
+    save(rows[~gone], tmp_path / "research_results.csv")
+    results = load(tmp_path)
+    both = rows[~first & ~last]
+    means = both.groupby("model")["auc"].mean().sort_values(ascending=False)
+    order = list(means.index)
+    [table] = main_table.main_tables(results, "auc")
+    assert list(table.texts.index) == best_models(results.detection, "auc") == order
+    assert best_detector(results, "auc") == "simple_ae"
+    assert findings(results, "auc")[0].text.startswith("simple_ae has the highest mean AUC")
+    assert table.data["mean"].tolist() == pytest.approx(means.tolist())
+    assert table.marks.iloc[:2, 0].tolist() == ["best", "second"]
+    assert "†" not in table.texts.to_string()
+    assert "mean over 4 machines" in table.caption
+    assert "2 of 6 machines do not count" in table.caption
+    [roc] = roc_curves(results, "auc")
+    assert "over 4 machines" in roc.caption
+    assert "simple_ae has the highest mean AUC. " in roc.caption
+    [scores] = score_dots(results, "auc")
+    assert "by simple_ae, the model of the highest mean AUC. " in scores.caption
+    [costs] = parameters(results, "auc")
+    assert "over 4 machines" in costs.caption
+    [heat] = heat_map(results, "auc")
+    assert f"The highest mean has simple_ae with {table.data['mean'][0]:.3f}" in heat.alt
+
+
+def test_models_that_share_no_machine_are_not_ranked(tmp_path):
+    rows = write_results(tmp_path)
+    kept = rows["machine_type"] == rows["model"].map(dict(zip(MODELS, TYPES, strict=True)))
+    save(rows[kept], tmp_path / "research_results.csv")
+    results = load(tmp_path)
+    [table] = main_table.main_tables(results, "auc")
+    assert table.texts.iloc[:, 0].str.endswith("†").all()
+    assert not (table.marks != "").to_numpy().any()
+    assert len(best_models(results.detection, "auc")) == 3
+    assert parameters(results, "auc") == roc_curves(results, "auc") == []
+    [heat] = heat_map(results, "auc")
+    assert "highest mean" not in heat.alt

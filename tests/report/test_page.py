@@ -106,7 +106,7 @@ def seen(made, tmp_path_factory):
 def test_the_page_on_a_screen(seen, width):
     found = seen[width]
     assert found["errors"] == []
-    assert len(found["images"]) == 9
+    assert len(found["images"]) == 8
     assert min(found["images"]) > 300
     assert found["width"][0] <= found["width"][1]
     assert found["shown"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from report_support import load, write_results
+from report_support import load, save, write_results
 
 from mimii.report.roc_figures import roc_curves
 
@@ -54,3 +54,30 @@ def test_a_single_model_has_no_others(tmp_path):
     [figure] = roc_curves(load(tmp_path), "auc")
     assert [text.get_text() for text in figure.canvas.legends[0].get_texts()] == ["simple_ae"]
     assert "the mean of" not in figure.alt
+
+
+def test_where_the_best_kept_no_scores_the_caption_says_so(tmp_path):
+    write_results(tmp_path)
+    for path in (tmp_path / "scores").glob("simple_ae_*"):
+        path.unlink()
+    [figure] = roc_curves(load(tmp_path), "auc")
+    assert "conv_ae has the highest mean AUC of those that kept their scores; simple_ae is better. At" in figure.caption
+
+
+def test_a_machine_counts_once_however_many_seeds_it_has(tmp_path):
+    rows = write_results(tmp_path, models=("simple_ae",), types=("fan",), seeds=(1, 2, 3))
+    rows = rows[(rows["machine_id"] == "id_00") | (rows["seed"] == 1)]
+    save(rows, tmp_path / "research_results.csv")
+    [figure] = roc_curves(load(tmp_path), "auc")
+    line = figure.canvas.axes[0].lines[1]
+    expected = rows.groupby("machine_id")["auc"].mean().mean()
+    assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(expected, abs=2e-3)
+    assert "over 2 machines" in figure.caption
+
+
+def test_a_model_with_scores_of_fewer_machines_is_left_out(tmp_path):
+    write_results(tmp_path)
+    next((tmp_path / "scores").glob("isolation_forest_*")).unlink()
+    [figure] = roc_curves(load(tmp_path), "auc")
+    assert "Left out, with scores of fewer machines: isolation_forest." in figure.caption
+    assert "over 6 machines" in figure.caption

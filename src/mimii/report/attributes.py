@@ -9,7 +9,7 @@ from mimii.data.attributes import columns
 from mimii.data.machines import MACHINE, machine_name
 from mimii.evaluation.metrics import detection_metrics
 from mimii.report.loading import Results
-from mimii.report.rows import best_models
+from mimii.report.ranking import best_models
 from mimii.report.table import Table, no_marks
 from mimii.report.texts import synthetic_note
 from mimii.storage.schema import number

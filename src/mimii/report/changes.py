@@ -20,15 +20,15 @@ def effects(task: Task, first: str, other: str) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        A row a model: its means by the names of the directories, the fields of `mimii.report.paired.Effect`, and
+        A row a model: its means, ``mean_first`` and ``mean_other``, the fields of `mimii.report.paired.Effect`, and
         ``p_holm``, corrected for the number of models.
     """
     found = {}
-    for label, of_label in task.cells.groupby("label", sort=False):
+    for label, of_label in task.cells.groupby(level="label", sort=False):
         # the versions of a machine at several SNR count once, with their mean
         blocks = of_label.groupby(level=["machine_type", "machine_id"]).mean()
         effect = paired.effect((blocks[other] - blocks[first]).to_numpy())
-        found[label] = {first: blocks[first].mean(), other: blocks[other].mean()} | effect._asdict()
+        found[label] = {"mean_first": blocks[first].mean(), "mean_other": blocks[other].mean()} | effect._asdict()
     table = pd.DataFrame.from_dict(found, orient="index").rename_axis("Model")
     table["p_holm"] = paired.holm(table["p"].to_numpy())
     return table.sort_values("mean", ascending=False, kind="stable")
@@ -80,25 +80,21 @@ def paired_tables(loaded: Sequence[Results], directories: Sequence[str], metric:
 
 
 def _paired(table: pd.DataFrame, task: Task, first: str, other: str, note: str) -> Table:
-    values = {
-        f"{task.unit.capitalize()}s": table["machines"],
-        first: table[first],
-        other: table[other],
-        "Difference": table["mean"],
-        "95 % interval": table["mean_low"],
-        _MEDIAN: table["median"],
-        "p (Holm)": table["p_holm"],
-    }
-    texts = values | {
-        f"{task.unit.capitalize()}s": table["machines"].map(lambda count: f"{count:.0f}"),
-        first: table[first].map(number),
-        other: table[other].map(number),
-        "Difference": table["mean"].map(signed),
-        "95 % interval": _bounds(table["mean_low"], table["mean_high"]),
-        _MEDIAN: table["median"].map(signed) + " " + pd.Series(_bounds(table["low"], table["high"]), index=table.index),
-        "p (Holm)": table["p_holm"].map(p_value),
-    }
-    shown = pd.DataFrame(texts, index=table.index)
+    columns: list[tuple[str, pd.Series, object]] = [
+        (f"{task.unit.capitalize()}s", table["machines"], table["machines"].map(lambda count: f"{count:.0f}")),
+        (first, table["mean_first"], table["mean_first"].map(number)),
+        (other, table["mean_other"], table["mean_other"].map(number)),
+        ("Difference", table["mean"], table["mean"].map(signed)),
+        ("95 % interval", table["mean_low"], _bounds(table["mean_low"], table["mean_high"])),
+        (_MEDIAN, table["median"], table["median"].map(signed) + " " + _bounds(table["low"], table["high"])),
+        ("p (Holm)", table["p_holm"], table["p_holm"].map(p_value)),
+    ]
+    # by number and headed afterwards: a directory can be called as another column is
+    headings = [title for title, _, _ in columns]
+    values, shown = (
+        pd.DataFrame({index: column[place] for index, column in enumerate(columns)}).set_axis(headings, axis="columns")
+        for place in (1, 2)
+    )
     name = heading(task.metric)
     return Table(
         name=name_of("compare", task.metric, *task.title.replace(",", "").split(), "paired", other),
@@ -108,11 +104,11 @@ def _paired(table: pd.DataFrame, task: Task, first: str, other: str, note: str) 
         f"Wilcoxon signed-rank test, with Holm's correction for {len(table)} models. Intervals of the median and "
         f"p-values take {paired.MIN_MACHINES} {task.unit}s.{note}",
         texts=shown,
-        values=pd.DataFrame(values, index=table.index),
+        values=values,
         marks=no_marks(shown),
-        data=table.reset_index(),
+        data=table.rename(columns={"mean_first": f"mean {first}", "mean_other": f"mean {other}"}).reset_index(),
     )
 
 
-def _bounds(lows: pd.Series, highs: pd.Series) -> list[str]:
-    return [bounds(low, high, signed) for low, high in zip(lows, highs, strict=True)]
+def _bounds(lows: pd.Series, highs: pd.Series) -> pd.Series:
+    return pd.Series([bounds(low, high, signed) for low, high in zip(lows, highs, strict=True)], index=lows.index)

@@ -25,6 +25,7 @@ def classification(results: Results) -> list[Table]:
                     ranking=heading(ranking),
                     name=name_of("classification", task, snr),
                     title=title,
+                    units="machine groups",
                     caption=f"{title}: {mean_over(at_level, 'machine groups')}. Precision, recall and F1 are "
                     f"weighted by the number of each class.{synthetic_note(results.is_synthetic)}",
                 )

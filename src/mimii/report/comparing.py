@@ -144,10 +144,10 @@ def _table(cells: pd.DataFrame, task: Task, snr: str, note: str) -> Table:
     first, *others = cells.columns
     # of each machine type a table of models x directories
     columns = {
-        str(machine_type): part.groupby("label", sort=False).mean()
-        for machine_type, part in cells.groupby("machine_type")
+        str(machine_type): part.groupby(level="label", sort=False).mean()
+        for machine_type, part in cells.groupby(level="machine_type")
     }
-    overall = cells.groupby("label", sort=False).mean()
+    overall = cells.groupby(level="label", sort=False).mean()
     if len(columns) > 1:
         columns["mean"] = overall
     columns = {name: means.reindex(overall.index) for name, means in columns.items()}

@@ -65,22 +65,24 @@ def _draw(cells: pd.DataFrame, changes: pd.DataFrame, first: str, other: str, na
     axes.plot(ends, ends, color="0.5", linewidth=1, zorder=1)
     axes.scatter(values[:, 0], values[:, 1], s=7, color="0.55", alpha=0.5, linewidths=0, zorder=2)
     colours = np.where(changes["mean"] > 0, COLOURS[0], COLOURS[1])
-    axes.scatter(changes[first], changes[other], s=26, c=colours, edgecolors="white", linewidths=0.5, zorder=3)
+    axes.scatter(
+        changes["mean_first"], changes["mean_other"], s=26, c=colours, edgecolors="white", linewidths=0.5, zorder=3
+    )
     axes.set(xlim=ends, ylim=ends, xlabel=f"{name}, {first}", ylabel=f"{name}, {other}", aspect="equal")
     gains = changes[changes["mean_low"] > 0].head(_NAMED)
     losses = changes[changes["mean_high"] < 0].tail(_NAMED)
     step = 0.22 / width  # a line of text, as a share of the axes
-    _name_models(axes, gains.sort_values(other, ascending=False), first, other, step, is_above=True)
-    _name_models(axes, losses.sort_values(other), first, other, step, is_above=False)
+    _name_models(axes, gains.sort_values("mean_other", ascending=False), step, is_above=True)
+    _name_models(axes, losses.sort_values("mean_other"), step, is_above=False)
     return canvas
 
 
-def _name_models(axes: Axes, rows: pd.DataFrame, first: str, other: str, step: float, *, is_above: bool) -> None:
+def _name_models(axes: Axes, rows: pd.DataFrame, step: float, *, is_above: bool) -> None:
     """Name models in the corner that is empty at their side of the line, with thin lines to their dots."""
     for place, (label, row) in enumerate(rows.iterrows(), start=1):
         axes.annotate(
             f"{label}  {signed(row['mean'])}",
-            (row[first], row[other]),
+            (row["mean_first"], row["mean_other"]),
             (0.02, 1 - step * place) if is_above else (0.98, step * place),
             textcoords="axes fraction",
             fontsize=8,

@@ -1,4 +1,4 @@
-"""The figures of what models cost: a metric against parameters, latency and training time."""
+"""The figures of what models cost: a metric against parameters, inference time and training time."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from mimii.data.machines import MACHINE
 from mimii.drawing import COLOURS, drawing
+from mimii.report import paired
 from mimii.report.figure import NARROW, Figure, set_title, thousands
 from mimii.report.loading import Results
-from mimii.report.rows import machines_only
+from mimii.report.ranking import common, left_out
+from mimii.report.rows import by_machine, machines_only
 from mimii.report.texts import name_of, synthetic_note
 from mimii.storage.schema import heading
 
@@ -25,7 +26,7 @@ def parameters(results: Results, metric: str) -> list[Figure]:
 
 def inference_time(results: Results, metric: str) -> list[Figure]:
     """A metric against the time to score a recording, with the Pareto front."""
-    return _against(results, metric, "inference_time_ms", "latency")
+    return _against(results, metric, "inference_time_ms", "inference time")
 
 
 def training_time(results: Results, metric: str) -> list[Figure]:
@@ -35,12 +36,16 @@ def training_time(results: Results, metric: str) -> list[Figure]:
 
 def _against(results: Results, metric: str, cost: str, what: str) -> list[Figure]:
     rows = machines_only(results.detection)
-    points = rows.groupby("label", sort=False)[[cost, metric]].mean().dropna()
+    if rows[[cost, metric]].isna().all().any():
+        return []
+    shared = common(by_machine(rows, metric))
+    blocks = paired.blocks(shared.table)
+    costs = by_machine(rows, cost).reindex(index=blocks.index, columns=shared.table.columns)
+    points = pd.DataFrame({cost: paired.blocks(costs).mean(axis=1), metric: blocks.mean(axis=1)}).dropna()
     points = points[points[cost] > 0]
     if len(points) < 2:
         return []
     front = pareto_front(points)
-    machines = len(rows.drop_duplicates(MACHINE))
     title = f"{heading(metric)} against {what}"
     with drawing():
         canvas, narrow = (_draw(points, front, size) for size in ((6.6, 3.9), (NARROW, 3.6)))
@@ -51,9 +56,9 @@ def _against(results: Results, metric: str, cost: str, what: str) -> list[Figure
         Figure(
             name=name_of(what.replace(" ", "_"), metric),
             title=title,
-            caption=f"Mean {heading(metric)} over {machines} machines against {heading(cost)}, of {len(points)} "
+            caption=f"Mean {heading(metric)} over {blocks.shape[1]} machines against {heading(cost)}, of {len(points)} "
             f"models. Named are those on the Pareto front: no other one costs less and has a higher {heading(metric)}."
-            f"{synthetic_note(results.is_synthetic)}",
+            f"{left_out(shared.lacking)}{synthetic_note(results.is_synthetic)}",
             alt=f"Scatter plot of mean {heading(metric)} against {heading(cost)} of {len(points)} models. On the "
             f"Pareto front, from the cheapest to the best: {', '.join(named)}.",
             canvas=canvas,

@@ -10,7 +10,8 @@ from mimii.report import statistics
 from mimii.report.labels import setting_text
 from mimii.report.loading import Results
 from mimii.report.means import means_table
-from mimii.report.rows import best_models, by_machine, has_seeds, machines_only
+from mimii.report.ranking import best_models
+from mimii.report.rows import by_machine, has_seeds, machines_only
 from mimii.report.snr import at_snr, by_snr, snr_order
 from mimii.report.table import Table, best_marks, no_marks
 from mimii.report.texts import mean_over, name_of, synthetic_note

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from mimii.report import ranking_texts
+from mimii.report import paired, ranking_texts
 from mimii.report.loading import CLASSIFICATION_RANKING, Results
 from mimii.report.ranking import rank
 from mimii.report.ranking_texts import Words, listed
 from mimii.report.rows import by_machine, by_task, machines_only
-from mimii.report.soundness import Heard, best_heard, broken, heard_by
+from mimii.report.soundness import CHANCE, Heard, best_heard, broken, heard_by
 from mimii.report.table import markdown
 from mimii.report.texts import name_of, task_title
 from mimii.storage.schema import number
@@ -68,15 +68,22 @@ def _detection(results: Results, metric: str) -> list[Finding]:
         found.append(Finding(ranking_texts.alike(ranking, _DETECTORS), "table-against_best"))
     if smallest := ranking_texts.smallest(ranking, low, rows, metric, faults):
         found.append(Finding(smallest, "table-efficiency_detection"))
-    if hearing := _hearing(best_heard(results), of_best):
+    if hearing := _hearing(best_heard(results), of_best, ranking.best, paired.blocks(table).shape[1]):
         found.append(Finding(hearing, of_machines))
     if faults:
         sentences = "; ".join(f"{label} {fault}" for label, fault in faults.items())
         found.append(Finding(f"Broken, by all signs: {sentences}.", of_machines))
-    if partial := {label: count for label, count in ranking.lacking.items() if label not in faults}:
-        labels = listed(f"{label} ({count} of {table.shape[1]} machines)" for label, count in partial.items())
-        found.append(Finding(f"Not compared, for others were run on more machines: {labels}.", main))
+    if partial := [label for label in ranking.lacking if label not in faults]:
+        labels = listed(f"{label} ({_has(label, table)})" for label in partial)
+        found.append(Finding(f"Not compared, for others were run on more: {labels}.", main))
     return found
+
+
+def _has(label: str, table: pd.DataFrame) -> str:
+    """How many machines a model has a value of; several SNR of a machine count once."""
+    blocks = paired.blocks(table)
+    machines, every = int(blocks.loc[[label]].notna().to_numpy().sum()), blocks.shape[1]
+    return f"{machines} of {every} machines" if machines < every else "not at every SNR"
 
 
 def _level(table: pd.DataFrame) -> str:
@@ -100,7 +107,7 @@ def _classification(results: Results) -> list[Finding]:
     return found
 
 
-def _hearing(best: Sequence[Heard], of_best: Sequence[Heard]) -> str:
+def _hearing(best: Sequence[Heard], of_best: Sequence[Heard], label: str, every: int) -> str:
     """The machines that nobody hears or, where there are none, one that the best detector hears least.
 
     Parameters
@@ -109,13 +116,22 @@ def _hearing(best: Sequence[Heard], of_best: Sequence[Heard]) -> str:
         Of each machine the detector that hears it best, the worst first.
     of_best : sequence of Heard
         Of each machine the detector that is best over all machines.
+    label : str
+        That detector.
+    every : int
+        How many machines there are; those without kept scores can't be told of.
     """
-    if not best or not of_best:
+    if not best:
         return ""
+    if len(of_best) < len(best):
+        return f"Which machines {label} hears can't be told: it has not kept the scores of all of them."
     count = f"{len(best)} machines" if len(best) > 1 else "one machine"
+    if len(best) < every:
+        count += f" of {every}, those with kept scores"
     if unheard := [heard for heard in best if not heard.is_heard]:
         worst = unheard[0]
-        may_guess = f"{worst.label}, may be guessing: AUC {number(worst.auc)} ({worst.interval})"
+        choice = f" as the best of {worst.chosen_from}" if worst.chosen_from > 1 and worst.low > CHANCE else ""
+        may_guess = f"{worst.label}, may be guessing{choice}: AUC {number(worst.auc)} ({worst.interval})"
         if len(unheard) == 1:
             return f"Of {count} nobody hears {worst.machine}: even the best there, {may_guess}."
         machines = listed(heard.machine for heard in unheard)

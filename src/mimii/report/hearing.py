@@ -112,7 +112,7 @@ def _groups(clips: Sequence[Clip], metric: str) -> list[dict[str, object]]:
         of_group = [clip for clip in clips if clip.pick.group == group]
         if of_group:
             first = of_group[0].pick
-            others = f", as have {first.equals - 1} others" if first.equals > 1 and group != ONLY else ""
+            others = _alike(first.equals - 1) if group != ONLY else ""
             sentence = (
                 f"{heading(metric)} {show(metric, first.value)}{others}. The recordings are those of the median score."
             )
@@ -134,6 +134,13 @@ def _groups(clips: Sequence[Clip], metric: str) -> list[dict[str, object]]:
         )
     panels = [_panel(clip, clips, _mistake(clip.pick)) for clip in wrong]
     return [*found, {"name": WRONG, "title": "Most wrong", "text": sentence, "panels": panels}]
+
+
+def _alike(others: int) -> str:
+    """How many other machines have the same value."""
+    if not others:
+        return ""
+    return ", as has one other" if others == 1 else f", as have {others} others"
 
 
 def _mistake(pick: Pick) -> str:

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure as Canvas
 
 from mimii.data.machines import machine_name
 from mimii.drawing import drawing
+from mimii.report import paired
 from mimii.report.figure import NARROW, Figure, set_title
 from mimii.report.loading import Results
+from mimii.report.ranking import Common, best_models, common
 from mimii.report.rows import by_machine, machines_only
 from mimii.report.snr import at_snr
 from mimii.report.texts import name_of, synthetic_note
@@ -25,9 +27,12 @@ def heat_map(results: Results, metric: str) -> list[Figure]:
     rows = machines_only(results.detection).dropna(subset=metric)
     if rows.empty:
         return []
-    table = _sorted(by_machine(rows, metric))
-    models, machines = table.shape
-    is_turned = machines > models
+    table = by_machine(rows, metric)
+    shared = common(table)
+    table = _sorted(table.loc[best_models(rows, metric)], shared)
+    models, columns = table.shape
+    machines, levels = paired.blocks(table).shape[1], table.columns.get_level_values(0).nunique()
+    is_turned = columns > models
     is_few = not is_turned and table.columns.get_level_values(0).value_counts().max() <= _FEW
     title = f"{heading(metric)} of every model on every machine"
     with drawing(grid=False, frame=False):
@@ -36,31 +41,48 @@ def heat_map(results: Results, metric: str) -> list[Figure]:
         narrow = _draw(table if is_few else table.iloc[:_FEW], is_turned=not is_few, width=NARROW)
         cut = "" if is_few or models <= _FEW else f", the {_FEW} best of {models} models"
         set_title(narrow, f"{heading(metric)} on every machine{cut}", is_synthetic=results.is_synthetic)
-    means, of_machines = table.mean(axis=1), table.mean(axis=0)
-    hardest, easiest = (
-        machine_name(table.columns[int(place)]) for place in (of_machines.argmin(), of_machines.argmax())
-    )
     return [
         Figure(
             name=name_of("heat_map", metric),
             title=title,
-            caption=f"{heading(metric)} of {models} models on {machines} machines; brighter is better. The models are "
-            "sorted by their mean, the best first; the machines by theirs, the hardest last."
+            caption=f"{heading(metric)} of {models} models on {machines} machines"
+            f"{f' at {levels} SNR' if levels > 1 else ''}; brighter is better. The models are sorted by their mean, "
+            f"the best first; the machines by theirs, the hardest last.{_not_ranked(shared)}"
             f"{synthetic_note(results.is_synthetic)}",
-            alt=f"Heat map of {heading(metric)}, {models} models by {machines} machines. The highest mean has "
-            f"{means.index[0]} with {means.iloc[0]:.3f}, the lowest {means.index[-1]} with {means.iloc[-1]:.3f}; the "
-            f"hardest machine is {hardest} with a mean of {of_machines.min():.3f}, the "
-            f"easiest {easiest} with {of_machines.max():.3f}.",
+            alt=f"Heat map of {heading(metric)}, {models} models by {machines} machines."
+            f"{_ends(shared.table)}{_not_ranked(shared)}",
             canvas=canvas,
             narrow=narrow,
         )
     ]
 
 
-def _sorted(table: pd.DataFrame) -> pd.DataFrame:
-    """Models from the highest mean down and, at each SNR, machines from the highest mean down."""
-    table = table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
-    means = table.mean(axis=0)
+def _not_ranked(shared: Common) -> str:
+    """The models whose mean is not that of the others, for it is over other machines."""
+    if not shared.lacking:
+        return ""
+    they_were = "it was" if len(shared.lacking) == 1 else "they were"
+    return f" Last and not ranked, for {they_were} run on fewer machines: {', '.join(shared.lacking)}."
+
+
+def _ends(table: pd.DataFrame) -> str:
+    """The best and the worst of the models that are compared, and the easiest and the hardest machine."""
+    if table.empty:
+        return ""
+    means, of_machines = paired.blocks(table).mean(axis=1), table.mean(axis=0)
+    hardest, easiest = (
+        machine_name(table.columns[int(place)]) for place in (of_machines.argmin(), of_machines.argmax())
+    )
+    return (
+        f" The highest mean has {means.idxmax()} with {means.max():.3f}, the lowest {means.idxmin()} with "
+        f"{means.min():.3f}; the hardest machine is {hardest} with a mean of {of_machines.min():.3f}, the easiest "
+        f"{easiest} with {of_machines.max():.3f}."
+    )
+
+
+def _sorted(table: pd.DataFrame, shared: Common) -> pd.DataFrame:
+    """At each SNR machines from the highest mean down, of the models that are compared, where one has the machine."""
+    means = table.loc[shared.table.index].mean(axis=0).fillna(table.mean(axis=0))
     snr = list(dict.fromkeys(table.columns.get_level_values(0)))
     order = sorted(table.columns, key=lambda machine: (snr.index(machine[0]), -means[machine]))
     return table[order]

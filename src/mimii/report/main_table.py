@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from mimii.report import paired
 from mimii.report.dots import Dot, Dots
 from mimii.report.loading import Results
-from mimii.report.means import interval, mean_text
+from mimii.report.means import mean_text
+from mimii.report.ranking import Common, common, counted, interval
 from mimii.report.rows import by_machine, has_seeds, machines_only
 from mimii.report.snr import at_snr, by_snr, snr_title
 from mimii.report.table import Table, best_marks
@@ -60,8 +62,10 @@ def _rows(results: Results, metric: str) -> pd.DataFrame:
 
 def _table(rows: pd.DataFrame, metric: str, is_synthetic: bool, *, is_grouped: bool) -> Table:
     """The table of some rows: a row for each trained model, or for each scoring of one."""
-    cells = by_machine(rows, metric)
-    systems = _systems(rows, cells)
+    every = by_machine(rows, metric)
+    shared = common(every.drop(index=PUBLISHED, errors="ignore"))
+    cells = _counted(every, shared)
+    systems = _systems(rows, cells, shared)
     groups = systems.groupby("trained" if is_grouped else "label", sort=False)
     shown = systems.loc[[str(group.index[0]) for _, group in groups]]  # the best of each comes first
     others = [group.iloc[1:] for _, group in groups]
@@ -91,7 +95,7 @@ def _table(rows: pd.DataFrame, metric: str, is_synthetic: bool, *, is_grouped: b
     return Table(
         name=name_of(metric, snr if len(levels) == 1 else "overall", "" if is_grouped else "scorings"),
         title=title,
-        caption=_caption(rows, metric, title, systems, has_ways) + synthetic_note(is_synthetic),
+        caption=_caption(rows, metric, title, systems, shared, has_ways) + synthetic_note(is_synthetic),
         texts=text_table,
         values=value_table,
         marks=best_marks(value_table, value_table.notna().mul(is_ranked, axis=0)),
@@ -100,22 +104,30 @@ def _table(rows: pd.DataFrame, metric: str, is_synthetic: bool, *, is_grouped: b
     )
 
 
-def _systems(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+def _counted(cells: pd.DataFrame, shared: Common) -> pd.DataFrame:
+    """The values that count, those of the published baseline on the machines that models are compared on."""
+    values = counted(cells, shared)
+    if PUBLISHED in cells.index and not shared.table.empty:
+        values.loc[PUBLISHED] = values.loc[PUBLISHED].where(cells.columns.isin(shared.table.columns))
+    return values.dropna(how="all").dropna(axis="columns", how="all")
+
+
+def _systems(rows: pd.DataFrame, cells: pd.DataFrame, shared: Common) -> pd.DataFrame:
     """Of each label its mean over the machines and the interval, the best first.
 
-    Models without all of the machines come after the others, for their mean is of something else, and the published
-    baseline last.
+    Models that are not compared, for they lack machines, come after the others, and the published baseline last.
     """
-    # the versions of one machine at several SNR are not independent: their mean counts, once
-    individuals = cells.T.groupby(level=[1, 2]).mean().T
+    individuals = paired.blocks(cells)
     systems = rows.drop_duplicates("label").set_index("label")[["trained", "scoring", "score_pooling"]].loc[cells.index]
     bounds = [interval(values) for values in individuals.to_numpy()]
+    # the published baseline was not run here, so it is not among the models that are compared
+    has_all = (systems["trained"] == PUBLISHED) & cells.reindex(columns=shared.table.columns).notna().all(axis=1)
     systems = systems.assign(
         mean=individuals.mean(axis=1),
         low=[low for low, _ in bounds],
         high=[high for _, high in bounds],
         machines=individuals.notna().sum(axis=1),
-        is_full=(cells.notna().sum(axis=1) == cells.notna().sum(axis=1).max()),
+        is_full=systems.index.isin(shared.table.index) | (has_all & (not shared.table.empty)),
         way=_ways(systems),
     )
     is_reference = systems["trained"] == PUBLISHED
@@ -154,8 +166,9 @@ def _beside(columns: list[tuple[str, pd.Series] | None], index: pd.Index) -> pd.
     return table.set_axis([name for name, _ in found], axis="columns")
 
 
-def _caption(rows: pd.DataFrame, metric: str, title: str, systems: pd.DataFrame, has_ways: bool) -> str:
-    machines = int(systems["machines"].max())
+def _caption(rows: pd.DataFrame, metric: str, title: str, systems: pd.DataFrame, shared: Common, has_ways: bool) -> str:
+    ranked = systems[systems["is_full"]]
+    machines = int((ranked if len(ranked) else systems)["machines"].max())
     parts = [
         f"{title}: mean over {machines} machines, each of which counts once"
         + (", with the mean of its SNR" if rows["snr"].nunique() > 1 else "")
@@ -175,6 +188,9 @@ def _caption(rows: pd.DataFrame, metric: str, title: str, systems: pd.DataFrame,
     parts.append("Best in bold, second underlined.")
     if not systems["is_full"].all():
         parts.append("† not all of the machines that other models have; not ranked.")
+    if missing := shared.machines - shared.table.shape[1]:
+        what = "values at machines and SNR" if rows["snr"].nunique() > 1 else "machines"
+        parts.append(f"{missing} of {shared.machines} {what} do not count, for not every ranked model has them.")
     if (systems["trained"] == PUBLISHED).any():
         parts.append(
             f"{PUBLISHED}: not run here; mean of two third-party runs of the MIMII authors' dense autoencoder on the "

@@ -6,12 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mimii.data.machines import MACHINE
+from mimii.report import paired
+from mimii.report.ranking import common, counted, interval
+from mimii.report.rows import by_machine
 from mimii.report.table import Table, best_marks
 from mimii.storage.schema import number
-
-LEVEL = 0.95
-_FEWEST = 3  # machines: of two, the interval would be twelve standard deviations wide on either side
 
 
 class Mean(NamedTuple):
@@ -23,28 +22,24 @@ class Mean(NamedTuple):
     n: int
 
 
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of a mean between 0 and 1 over machines (Student's t); NaN for fewer than three of them."""
-    known = values[np.isfinite(values)]
-    if len(known) < _FEWEST:
-        return np.nan, np.nan
-    from scipy.special import stdtrit
-
-    half = stdtrit(len(known) - 1, (1 + LEVEL) / 2) * known.std(ddof=1) / np.sqrt(len(known))
-    return max(float(known.mean() - half), 0.0), min(float(known.mean() + half), 1.0)
-
-
 def mean_text(mean: float, low: float, high: float) -> str:
     """A mean and, where it has one, its interval."""
     return number(mean) + (f" [{number(low)}, {number(high)}]" if np.isfinite(low) else "")
 
 
-def mean_over_machines(rows: pd.DataFrame, metric: str) -> Mean:
-    """Mean of one model's rows over the machines, after that over the seeds of each."""
-    per_machine = rows.dropna(subset=metric).groupby(MACHINE)[metric].mean().to_numpy()
-    if not len(per_machine):
-        return Mean(np.nan, np.nan, np.nan, 0)
-    return Mean(float(per_machine.mean()), *interval(per_machine), len(per_machine))
+def _means(labels: Sequence[str], rows: pd.DataFrame, metric: str) -> tuple[list[Mean], list[bool]]:
+    """Of each model the mean over the machines, after that over the seeds of each, and whether it is compared."""
+    table = by_machine(rows, metric)
+    if table.empty:
+        return [Mean(np.nan, np.nan, np.nan, 0)] * len(labels), [False] * len(labels)
+    shared = common(table)
+    blocks = paired.blocks(counted(table, shared)).reindex(list(labels))
+    counts = blocks.notna().sum(axis=1)
+    means = [
+        Mean(float(mean), *interval(values), int(count))
+        for mean, values, count in zip(blocks.mean(axis=1), blocks.to_numpy(), counts, strict=True)
+    ]
+    return means, [label in shared.table.index for label in labels]
 
 
 def means_table(
@@ -55,6 +50,7 @@ def means_table(
     name: str,
     title: str,
     caption: str,
+    units: str = "machines",
 ) -> Table:
     """A table of means, sorted by one of the columns, the best first.
 
@@ -67,17 +63,17 @@ def means_table(
     ranking : str
         The heading of the column that the table is sorted by, and that has intervals.
     name, title, caption : str
+    units : str
+        What the means are over.
     """
-    cells = {
-        heading: [mean_over_machines(rows[rows["label"] == label], metric) for label in labels]
-        for heading, (rows, metric) in columns.items()
-    }
+    found = {heading: _means(labels, rows, metric) for heading, (rows, metric) in columns.items()}
+    cells = {heading: of_column for heading, (of_column, _) in found.items()}
     index = pd.Index(labels, name="Model")
     means, lows, highs, counts = (
         pd.DataFrame({heading: [cell[part] for cell in column] for heading, column in cells.items()}, index=index)
         for part in range(len(Mean._fields))
     )
-    is_full = counts == counts.max()
+    is_full = pd.DataFrame({heading: is_compared for heading, (_, is_compared) in found.items()}, index=index)
     texts = pd.DataFrame(
         {
             heading: [mean_text(*cell[:3]) if heading == ranking else number(cell.mean) for cell in column]
@@ -86,14 +82,14 @@ def means_table(
         index=index,
     )
     texts += np.where(is_full | (counts == 0), "", "†")
-    if counts[ranking].max() >= _FEWEST:
-        caption += f" In brackets the 95 % interval of {ranking} over them (Student's t)."
+    if lows[ranking].notna().any():
+        caption += f" In brackets the 95 % interval of {ranking} over the {units} (Student's t)."
     caption += " Best in bold, second underlined."
     if texts.stack().str.endswith("†").any():
-        caption += " † not all of the machines that other models have; not ranked."
+        caption += f" † not all of the {units} that other models have; not ranked."
     data = pd.concat({"mean": means, "low": lows, "high": highs, "n": counts}, axis=1).swaplevel(axis=1)[list(means)]
     data.columns = pd.Index([" ".join(pair) for pair in data.columns])
-    order = np.argsort(-means[ranking].round(9).to_numpy(), kind="stable")
+    order = np.lexsort([-means[ranking].round(9), ~is_full[ranking]])  # the last key counts first; stable
     return Table(
         name=name,
         title=title,

@@ -8,7 +8,8 @@ import pandas as pd
 
 from mimii.data.machines import LABELS, MACHINE, machine_name
 from mimii.report.loading import Results
-from mimii.report.rows import best_models, machines_only
+from mimii.report.ranking import best_models
+from mimii.report.rows import machines_only
 
 ONLY, BEST, WORST, WRONG = "only", "best", "worst", "wrong"  # why a recording was picked
 

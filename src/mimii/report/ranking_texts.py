@@ -79,8 +79,11 @@ def best(ranking: Ranking, rows: pd.DataFrame, metric: str, words: Words, over_r
         return f"{text}{sure}, on one {words.unit}{which}: nothing can be said about other machines."
     averaged = [*(["SNR"] if ranking.levels > 1 else []), *(["seeds"] if has_seeds(rows) else [])]
     over = f", each with the mean of its {' and '.join(averaged)}" if averaged else ""
+    if ranking.low == ranking.high:  # no spread is no certainty
+        return f"{text} (the same on all {ranking.machines} {words.unit}s{over})."
     if math.isfinite(ranking.low):
-        return f"{text} ({from_to(ranking.low, ranking.high)} over {ranking.machines} {words.unit}s{over})."
+        whose = f"{first[0]}: " if len(first) > 1 else ""
+        return f"{text} ({whose}{from_to(ranking.low, ranking.high)} over {ranking.machines} {words.unit}s{over})."
     return f"{text} ({ranking.machines} {words.unit}s{over}; too few for an interval)."
 
 
@@ -90,6 +93,11 @@ def alike(ranking: Ranking, words: Words, *, with_needed: bool = True) -> str:
     machines, test = f"{ranking.machines} {words.unit}s", _TEST if count > 1 else _TEST_OF_ONE
     following = str(others.index[0])
     it = "it" if len(_first(ranking)) == 1 else ranking.best
+    if ranking.better:
+        models = listed(ranking.better)
+        verb = "is" if len(ranking.better) == 1 else "are"
+        told = f"{len(same)} of the {count} others can't be told from it" if same else "all others can be told from it"
+        return f"By {test} on {machines}, {models} {verb} better than {it} on most machines; {told}."
     if not same:
         values = others.iloc[0]
         by = f"by {number(values['median'])} (median difference, {from_to(values['low'], values['high'])})"
@@ -115,18 +123,23 @@ def _needed(ranking: Ranking) -> str:
     if not labels:
         return ""
     next_one, last = labels[0], labels[-1]
+    of_last, of_next = _about(ranking, last), _about(ranking, next_one)
+    power = " (80 % power)" if "about" in of_last + of_next else ""
     if next_one == last:
         which = f"{last}" if len(ranking.others) == 1 else f"the other one, {last}"
-        return f" As large as the difference is here, {_about(ranking, last)} would tell {which} from it (80 % power)."
+        return f" As large as the difference is here, it would take {of_last} to tell {which}{power}."
     return (
-        f" As large as the differences are here, {_about(ranking, last)} would tell {last}, the last one, and "
-        f"{_about(ranking, next_one)} {next_one}, the next one (80 % power)."
+        f" As large as the differences are here, it would take {of_last} to tell {last}, the last one, and {of_next} "
+        f"to tell {next_one}, the next one{power}."
     )
 
 
 def _about(ranking: Ranking, label: str) -> str:
-    machines = ranking.machines_needed(label)
-    return f"about {machines:.0f}" if machines <= _MANY else f"more than {_MANY:,}"
+    """How many machines; where the fewest that make a small p-value possible decide, no power is promised."""
+    machines, fewest = ranking.machines_needed(label), paired.fewest_machines(len(ranking.others))
+    if machines > _MANY:
+        return f"more than {_MANY:,}"
+    return f"{'at least' if machines <= max(fewest, ranking.machines + 1) else 'about'} {machines:.0f}"
 
 
 def smallest(ranking: Ranking, low: float, rows: pd.DataFrame, metric: str, left_out: Container[str]) -> str:

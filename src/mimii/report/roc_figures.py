@@ -11,10 +11,10 @@ from mimii.data.machines import MACHINE
 from mimii.drawing import COLOURS, drawing
 from mimii.report.figure import NARROW, Figure, legend_below, set_title
 from mimii.report.loading import Results
-from mimii.report.rows import best_models
+from mimii.report.ranking import best_models, common, highest_of
+from mimii.report.rows import by_machine, machines_only
 from mimii.report.snr import at_snr, by_snr
 from mimii.report.texts import name_of, synthetic_note
-from mimii.storage.schema import heading
 
 _FEW = 0.1  # the highest false-positive rate of the panel beside: a plant stands no more false alarms
 # false-positive rates at which curves are averaged
@@ -27,8 +27,9 @@ def roc_curves(results: Results, metric: str) -> list[Figure]:
     if rows.empty:
         return []
     curves = {run_id: _roc(results.scores[run_id]) for run_id in rows["run_id"]}
-    order = best_models(rows, metric) or list(rows["label"].unique())
-    return [_figure(results, metric, snr, at_level, curves, order) for snr, at_level in by_snr(rows)]
+    order = best_models(machines_only(results.detection), metric) or list(rows["label"].unique())
+    figures = (_figure(results, metric, snr, at_level, curves, order) for snr, at_level in by_snr(rows))
+    return [figure for figure in figures if figure]
 
 
 def _roc(scores: pd.DataFrame) -> np.ndarray:
@@ -46,35 +47,46 @@ def _figure(
     rows: pd.DataFrame,
     curves: Mapping[str, np.ndarray],
     order: Sequence[str],
-) -> Figure:
-    means = {
-        label: np.mean([curves[run_id] for run_id in rows.loc[rows["label"] == label, "run_id"]], axis=0)
-        for label in order
-        if (rows["label"] == label).any()
-    }
+) -> Figure | None:
+    # a mean of curves is of the machines as one of AUCs is: only of the same ones can they be compared
+    shared = common(by_machine(rows.assign(is_kept=1.0), "is_kept"))
+    shown = [label for label in order if label in shared.table.index]
+    if not shown:
+        return None
+    machines = shared.table.columns
+    is_shared = pd.MultiIndex.from_frame(rows[MACHINE]).isin(machines)
+    means = {label: _mean(rows[is_shared & (rows["label"] == label)], curves) for label in shown}
     best, *others = means
     title = f"ROC curves{at_snr(snr)}"
     with drawing():
         canvas, narrow = _draw(means, is_narrow=False), _draw(means, is_narrow=True)
         for one in (canvas, narrow):
             set_title(one, title, is_synthetic=results.is_synthetic)
-    machines = len(rows.drop_duplicates(MACHINE))
     at_few = int(np.searchsorted(_GRID, _FEW))
     found = (
         f"At a false-positive rate of {_FEW} {best} finds {100 * means[best][at_few]:.0f} % of the abnormal recordings"
     )
     if others:
         found += f", the mean of the {len(means)} models is {100 * np.mean(list(means.values()), axis=0)[at_few]:.0f} %"
+    left_out = f" Left out, with scores of fewer machines: {', '.join(shared.lacking)}." if shared.lacking else ""
     return Figure(
         name=name_of("roc", snr),
         title=title,
-        caption=f"ROC curves{at_snr(snr)}, each the mean of the true-positive rates over {machines} machines; beside, "
-        f"the part with few false alarms. {best} has the highest mean {heading(metric)}. {found}. The dotted line is "
-        f"chance.{synthetic_note(results.is_synthetic)}",
-        alt=f"ROC curves{at_snr(snr)} of {len(means)} models, means over {machines} machines. {found}.",
+        caption=f"ROC curves{at_snr(snr)}, each the mean of the true-positive rates over {len(machines)} machines; "
+        f"beside, the part with few false alarms. {best} has {highest_of(order, shown, metric)}. {found}. The dotted "
+        f"line is chance.{left_out}{synthetic_note(results.is_synthetic)}",
+        alt=f"ROC curves{at_snr(snr)} of {len(means)} models, means over {len(machines)} machines. {found}.",
         canvas=canvas,
         narrow=narrow,
     )
+
+
+def _mean(rows: pd.DataFrame, curves: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The mean curve of a model over its machines, after that over the seeds of each."""
+    of_machines = [
+        np.mean([curves[run_id] for run_id in run_ids], axis=0) for _, run_ids in rows.groupby(MACHINE)["run_id"]
+    ]
+    return np.mean(of_machines, axis=0)
 
 
 def _draw(means: Mapping[str, np.ndarray], *, is_narrow: bool) -> Canvas:

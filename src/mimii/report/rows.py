@@ -41,10 +41,3 @@ def by_machine(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 def has_seeds(rows: pd.DataFrame) -> bool:
     """Tell whether a model was run with several seeds."""
     return len(rows) > 0 and int(rows.groupby("label")["seed"].nunique().max()) > 1
-
-
-def best_models(rows: pd.DataFrame, metric: str) -> list[str]:
-    """Models by their mean over the machines, the best first; those that lack machines come after the others."""
-    table = by_machine(rows, metric)
-    order = pd.DataFrame({"lacks": table.isna().sum(axis=1) > 0, "mean": -table.mean(axis=1)})
-    return list(order.sort_values(["lacks", "mean"], kind="stable").index)

@@ -14,10 +14,11 @@ from mimii.data.machines import LABELS, MACHINE
 from mimii.drawing import ABNORMAL, NORMAL, drawing
 from mimii.report.figure import NARROW, WIDE, Figure, legend_below, set_title
 from mimii.report.loading import Results
-from mimii.report.rows import best_models, has_seeds, machines_only
+from mimii.report.ranking import best_models, highest_of
+from mimii.report.rows import has_seeds, machines_only
 from mimii.report.snr import at_snr, by_snr
 from mimii.report.texts import name_of, synthetic_note
-from mimii.storage.schema import MINUS, heading
+from mimii.storage.schema import MINUS
 
 _TICKS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10000, 100000, 1000000]
 _LONG = 14  # machines; more stand in two columns
@@ -62,9 +63,7 @@ def score_dots(results: Results, metric: str) -> list[Figure]:
         return []
     order = best_models(machines_only(results.detection), metric)
     label = next((name for name in order if (rows["label"] == name).any()), rows["label"].iloc[0])
-    which = f", the model of the highest mean {heading(metric)}"
-    if order and label != order[0]:
-        which += f" of those that kept their scores; {order[0]} is better"
+    which = f", the model of {highest_of(order, [label], metric)}"
     rows = rows[rows["label"] == label]
     if has_seeds(rows):
         which += ". Of several seeds the first is shown"

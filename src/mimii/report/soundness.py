@@ -11,7 +11,7 @@ from mimii.report.loading import Results
 from mimii.report.ranking_texts import from_to
 from mimii.report.rows import by_machine, machines_only
 from mimii.report.statistics import bootstrap_auc
-from mimii.storage.schema import heading, number
+from mimii.storage.schema import RANKINGS, heading, number
 
 CHANCE = 0.5
 _FAR_BELOW_CHANCE = 0.4
@@ -19,7 +19,10 @@ _BLOCK = MACHINE[1:]  # a machine, whatever the SNR
 
 
 class Heard(NamedTuple):
-    """How well a detector hears a machine: its AUC there, the mean over seeds and SNR, with its 95 % interval."""
+    """How well a detector hears a machine: its AUC there, the mean over seeds and SNR, with its 95 % interval.
+
+    ``chosen_from`` is how many detectors it is the best of, on the same recordings: of many that guess, one does well.
+    """
 
     machine: str
     label: str
@@ -27,6 +30,8 @@ class Heard(NamedTuple):
     low: float
     high: float
     recordings: int
+    p: float
+    chosen_from: int = 1
 
     @property
     def interval(self) -> str:
@@ -35,17 +40,21 @@ class Heard(NamedTuple):
 
     @property
     def is_heard(self) -> bool:
-        """Tell whether the AUC is above chance."""
-        return self.low > CHANCE
+        """Tell whether the AUC is above chance, also after a correction for the choice among detectors."""
+        return self.low > CHANCE and self.p * self.chosen_from < (1 - paired.LEVEL) / 2
 
 
 def best_heard(results: Results) -> list[Heard]:
     """For each machine the detector of the highest AUC, where that one kept its scores; the worst machine first."""
-    rows = machines_only(results.detection).dropna(subset="auc")
+    rows = results.scored.dropna(subset="auc")
+    if rows.empty:
+        return []
     means = paired.blocks(by_machine(rows, "auc"))
     best = means.idxmax().reset_index(name="label")[[*_BLOCK, "label"]].astype(str).to_numpy()
-    found = (_heard(results, rows, label, (machine_type, machine_id)) for machine_type, machine_id, label in best)
-    return sorted(filter(None, found), key=lambda heard: heard.auc)
+    counts = means.notna().sum().tolist()
+    found = [_heard(results, rows, label, (machine_type, machine_id)) for machine_type, machine_id, label in best]
+    heard = [one._replace(chosen_from=count) for one, count in zip(found, counts, strict=True) if one]
+    return sorted(heard, key=lambda one: one.auc)
 
 
 def heard_by(results: Results, label: str) -> list[Heard]:
@@ -57,6 +66,8 @@ def heard_by(results: Results, label: str) -> list[Heard]:
 
 
 def _heard(results: Results, rows: pd.DataFrame, label: str, machine: tuple[str, str]) -> Heard | None:
+    from scipy.stats import norm
+
     rows = rows[(rows["label"] == label) & (rows["machine_type"] == machine[0]) & (rows["machine_id"] == machine[1])]
     samples = _samples(results, rows)
     if samples is None:
@@ -64,7 +75,10 @@ def _heard(results: Results, rows: pd.DataFrame, label: str, machine: tuple[str,
     low, high = np.quantile(samples, [(1 - paired.LEVEL) / 2, (1 + paired.LEVEL) / 2])
     paths = {path for run_id in rows["run_id"] for path in results.scores[run_id]["path"]}
     auc = float(rows.groupby("snr")["auc"].mean().mean())
-    return Heard(machine_name(machine), label, auc, float(low), float(high), len(paths))
+    # the share of samples below chance is too coarse for a correction by many detectors
+    deviation = float(samples.std(ddof=1))
+    p_value = float(norm.sf((auc - CHANCE) / deviation)) if deviation > 0 else float(auc <= CHANCE)
+    return Heard(machine_name(machine), label, auc, float(low), float(high), len(paths), p_value)
 
 
 def _samples(results: Results, rows: pd.DataFrame) -> np.ndarray | None:
@@ -89,8 +103,8 @@ def _samples(results: Results, rows: pd.DataFrame) -> np.ndarray | None:
 def broken(results: Results, metric: str) -> dict[str, str]:
     """What is wrong with detectors that can't be right, by their labels.
 
-    A detector is broken where it has no metric on a machine that another one has it of, where it gives all recordings
-    of a machine the same score, or where its mean AUC is below 0.4 and the whole 95 % interval below 0.5.
+    A detector is broken where it has no metric at all on a machine that another one has some of, where it gives all
+    recordings of a machine the same score, or where its mean AUC is below 0.4 and the whole 95 % interval below 0.5.
 
     Returns
     -------
@@ -98,12 +112,13 @@ def broken(results: Results, metric: str) -> dict[str, str]:
         The rest of a sentence that begins with the label.
     """
     rows = machines_only(results.detection)
-    known = rows.dropna(subset=metric)[MACHINE].drop_duplicates()
+    rows = rows.assign(is_judged=rows[list(RANKINGS)].notna().any(axis=1))  # older rows lack some of the metrics
+    known = rows.loc[rows["is_judged"], MACHINE].drop_duplicates()
     rows = rows.merge(known, on=MACHINE)  # what nobody has a metric of has no labels
     found = {}
     for label, of_label in rows.groupby("label", sort=False):
         machines = _count(of_label)
-        if missing := _count(of_label[of_label[metric].isna()]):
+        if missing := int((~of_label.groupby(_BLOCK)["is_judged"].any()).sum()):
             found[str(label)] = f"has no {heading(metric)} on {_of(missing, machines)} where others have one"
         elif constant := _count(of_label[[_is_constant(results, run_id) for run_id in of_label["run_id"]]]):
             found[str(label)] = f"gives every recording the same score on {_of(constant, machines)}"

@@ -177,6 +177,13 @@ def _friedman(comparison: Comparison, individuals: pd.DataFrame) -> None:
         why = "the Friedman test finds no difference"
     elif apart < difference:
         why = f"the best and the worst average rank are {apart:.1f} apart"
+    elif comparison.ranking is not None and not comparison.ranking.can_tell:
+        # it would contradict the tests against the best model: ranks also count how a model does against third ones
+        comparison.remarks.append(
+            f"No diagram of critical differences: on {machines} machines no paired test can tell a model from the "
+            "best, and average ranks, which depend on what other models there are, are not to say more than that."
+        )
+        return
     else:
         comparison.difference = difference
         return
