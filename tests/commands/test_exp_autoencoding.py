@@ -346,6 +346,7 @@ def test_the_threshold_follows_from_recordings_for_training_and_decides(data, tm
         assert row.f1 == pytest.approx(2 * found / max(is_alarm.sum() + is_abnormal.sum(), 1))
 
 
+@pytest.mark.faults
 def test_of_all_models_those_that_can_not_take_the_windows_are_named_and_left_out(data, tmp_path):
     options = ["--base_dir", data, "--machine_type", "pump", "--epochs", 1, "--jobs", 1]
     run = run_here(tmp_path / "work", *options, "--model", "all", "--frames", 4, "--n_mels", 7)

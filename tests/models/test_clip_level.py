@@ -276,6 +276,7 @@ def test_a_threshold_from_few_recordings_is_of_the_scores_own_size(name, count):
     assert gamma_threshold(normal.scores) < np.median(scores[data.is_abnormal])
 
 
+@pytest.mark.faults
 def test_what_training_imports_is_loaded_before():
     code = """
 import sys

@@ -145,6 +145,7 @@ def test_an_embedding_of_few_bands(n_mels, tmp_path):
     assert_same_scores(monitor_of(detector), tmp_path / "a.onnx")
 
 
+@pytest.mark.faults
 def test_a_detector_of_samples_with_a_smaller_network(tmp_path, monkeypatch):
     monkeypatch.setattr(spectral, "_STAGES", (16,))  # torch takes long to write down all of them
     assert_same_scores(of_sounds("two_branch"), tmp_path / "a.onnx")
