@@ -28,7 +28,7 @@ def measure(repeats: int) -> list[Figure]:
 
     from mimii.features.origins import Origins
     from mimii.models import DETECTORS, create_model
-    from mimii.models.registry import member_settings
+    from mimii.models.choices import member_settings
 
     features = features_of(2 * RECORDINGS)
     # a recording has a level of its own in each band, as the recordings of a machine have

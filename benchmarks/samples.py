@@ -30,7 +30,7 @@ def measure(repeats: int) -> list[Figure]:
     from mimii.features.origins import Origins
     from mimii.features.windows import Samples, Windows
     from mimii.models import DETECTORS, create_model
-    from mimii.models.registry import member_settings
+    from mimii.models.choices import member_settings
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     count = ON_GPU if device == "cuda" else ON_CPU

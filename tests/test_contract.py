@@ -38,8 +38,8 @@ from mimii.errors import TaskError, UserError
 from mimii.evaluation.metrics import detection_metrics
 from mimii.features.windows import Samples
 from mimii.models import BASELINES, CLASSIFIERS, DETECTORS, create_model, scoring_ways
+from mimii.models.choices import training_settings
 from mimii.models.files import load_model
-from mimii.models.registry import training_settings
 from mimii.settings import ClipSettings
 from mimii.storage.files import CacheError
 

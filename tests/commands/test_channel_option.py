@@ -4,7 +4,8 @@ import argparse
 
 import pytest
 
-from mimii.commands.options import add_feature_options, feature_settings
+from mimii.commands.chosen import feature_settings
+from mimii.commands.options import add_feature_options
 from mimii.commands.parsing import Parser, channel
 
 

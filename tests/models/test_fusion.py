@@ -15,7 +15,7 @@ from model_support import (
 from mimii.errors import TaskError
 from mimii.evaluation.thresholds import gamma_threshold
 from mimii.models import container, create_model
-from mimii.models.registry import fusion_way
+from mimii.models.choices import fusion_way
 from mimii.settings import ClipSettings
 from mimii.storage import arrays
 

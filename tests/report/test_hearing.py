@@ -1,13 +1,11 @@
 """The part of the page in which recordings are heard: what it says, and that it plays."""
 
 import html
-import json
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import browser
 import numpy as np
 import pytest
 from jinja2 import Environment, FileSystemLoader
@@ -18,13 +16,6 @@ from mimii import monitoring
 from mimii.report import hearing, hearing_figures, listening
 from mimii.report.rescoring import Rescored
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-COLLECT_ERRORS = """
-<script>
-const errors = [];
-addEventListener("error", (event) => errors.push(event.message || "a file can't be loaded"), true);
-</script>
-"""
 USE = """
 <script>
 addEventListener("load", async () => {
@@ -56,18 +47,7 @@ addEventListener("load", async () => {
   Object.defineProperty(first, "currentTime", {get: () => 1.25});  // the time runs while it plays, without a wait
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   found.playing = look();
-  parent.postMessage(JSON.stringify(found), "*");
-});
-</script>
-"""
-FRAMES = """<!DOCTYPE html><body><pre id="answer"></pre>
-<iframe src="page.html" allow="autoplay" style="width:1280px;height:900px"></iframe>
-<iframe src="page.html" allow="autoplay" style="width:390px;height:900px"></iframe>
-<script>
-const answers = [];
-addEventListener("message", (event) => {
-  answers.push(JSON.parse(event.data));
-  if (answers.length === 2) document.querySelector("#answer").textContent = JSON.stringify(answers);
+  parent.postMessage(found, "*");
 });
 </script>
 """
@@ -218,28 +198,12 @@ def test_the_figures_for_papers(clips):
     assert hearing_figures.hearing([], False) == []
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no browser is installed")
 def test_the_cursor_runs_over_the_pictures_in_a_browser(clips, tmp_path):
     places = [Path(hearing.__file__).parent, *monitoring.__path__]
     style = Environment(loader=FileSystemLoader(places)).get_template("hearing.html").module.style()
-    head = f"<meta charset=utf-8>{COLLECT_ERRORS}<style>body {{ margin: 14px }} {style}</style>"
-    page = f"<!DOCTYPE html><html><head>{head}</head><body>{hearing.render(clips, 'auc')}{USE}</body></html>"
-    (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    (tmp_path / "frames.html").write_text(FRAMES, encoding="utf-8")
-    options = [
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr"),
-        *(f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,1900", "--virtual-time-budget=20000"),
-        "--autoplay-policy=no-user-gesture-required",
-    ]
-    address = (tmp_path / "frames.html").as_uri()
-    done = subprocess.run(
-        [BROWSER, *options, "--dump-dom", address], capture_output=True, encoding="utf-8", timeout=120, check=True
-    )
-    assert "CONSOLE" not in done.stderr
-    answers = json.loads(html.unescape(re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
-    assert sorted(answer["width"][1] for answer in answers) == [390, 1280]
-    for found in answers:
+    head = f"<meta charset=utf-8><style>body {{ margin: 14px }} {style}</style>"
+    page = f"<!DOCTYPE html><html><head>{head}</head><body>{hearing.render(clips, 'auc')}</body></html>"
+    for found in browser.seen(page, USE, tmp_path).values():
         assert found["errors"] == []
         assert found["width"][0] <= found["width"][1]
         assert found["durations"] == [2, 2]

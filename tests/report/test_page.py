@@ -1,25 +1,15 @@
 """The page in a browser, on a wide and on a narrow screen, and its colours."""
 
-import html
 import itertools
-import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
+import browser
 import pytest
 from report_support import MODELS
 
 from mimii.report import page
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-SELF_TEST = """
-<script>
-const errors = [];
-addEventListener("error", (event) => errors.push(event.message || "a file can't be loaded"), true);
-</script>
-"""
 CLICKS = """
 <script>
 addEventListener("load", () => setTimeout(() => {
@@ -63,46 +53,16 @@ addEventListener("load", () => setTimeout(() => {
 }, 100));
 </script>
 """
-BOTH = """<!DOCTYPE html>
-<iframe src="page.html" width="1280" height="900"></iframe><iframe src="page.html" width="390" height="800"></iframe>
-<pre id="answer"></pre>
-<script>
-const answers = {};
-addEventListener("message", ({data}) => {
-  answers[data.width[1]] = data;
-  document.querySelector("#answer").textContent = JSON.stringify(answers);
-});
-</script>
-"""
 
 
 @pytest.fixture(scope="module")
 def seen(made, tmp_path_factory):
     """What a browser says of the page, by the width of the screen."""
-    if BROWSER is None:
-        pytest.skip("no browser is installed")
-    directory = tmp_path_factory.mktemp("page")
     source = (made / "index.html").read_text(encoding="utf-8")
-    source = source.replace("<head>", f"<head>{SELF_TEST}", 1).replace("</body>", f"{CLICKS}</body>", 1)
-    (directory / "page.html").write_text(source, encoding="utf-8")
-    (directory / "both.html").write_text(BOTH, encoding="utf-8")
-    options = [
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr"),
-        *(f"--user-data-dir={directory / 'profile'}", "--window-size=1800,900", "--virtual-time-budget=10000"),
-    ]
-    done = subprocess.run(
-        [BROWSER, *options, "--dump-dom", (directory / "both.html").as_uri()],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=True,
-    )
-    assert "CONSOLE" not in done.stderr
-    return json.loads(html.unescape(re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
+    return browser.seen(source, CLICKS, tmp_path_factory.mktemp("page"))
 
 
-@pytest.mark.parametrize("width", ["1280", "390"])
+@pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_on_a_screen(seen, width):
     found = seen[width]
     assert found["errors"] == []
@@ -116,7 +76,7 @@ def test_the_page_on_a_screen(seen, width):
 
 
 def test_a_click_sorts(seen):
-    found = seen["1280"]
+    found = seen[1280]
     values = [float(value) for value in found["orders"]["mean"]]
     assert len(values) == found["rows"] == 3
     assert values == sorted(values, reverse=True)
@@ -127,13 +87,13 @@ def test_a_click_sorts(seen):
 
 
 def test_a_table_scrolls_on_a_narrow_screen_and_its_names_stay(seen):
-    assert not seen["1280"]["scrolls"]
-    assert seen["390"]["scrolls"]
-    assert abs(seen["390"]["first"]) <= 1
+    assert not seen[1280]["scrolls"]
+    assert seen[390]["scrolls"]
+    assert abs(seen[390]["first"]) <= 1
 
 
 def test_who_reads_by_headings_and_links_finds_everything(seen):
-    found = seen["1280"]
+    found = seen[1280]
     assert found["sections"] == [
         *("Findings", "Anomaly detection", "Figures", "Classification", "Costs", "Do the models differ?", "Details"),
         "How it was run",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mimii.commands import options, parsing
+from mimii.commands import chosen, options, parsing
 from mimii.commands.running import experiment_log, guarded
 from mimii.errors import UserError
 from mimii.runtime.spelling import did_you_mean
@@ -60,7 +60,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; a wrong one ends the process."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    options.check_backend(parser, args)
+    chosen.check_backend(parser, args)
     return args
 
 
@@ -119,7 +119,7 @@ def settings(args: argparse.Namespace, config: dict[str, Any]) -> DetectionSetti
         raise UserError(
             f"base_directory {config['base_directory']} does not exist: correct {args.config} or --base_directory"
         )
-    if problem := options.more_bands_than_bins(config["n_mels"], config["n_fft"]):
+    if problem := chosen.more_bands_than_bins(config["n_mels"], config["n_fft"]):
         raise UserError(problem)
     return DetectionSettings(
         data=DataSettings(base_dir=config["base_directory"]),
@@ -145,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     """Do the baseline and print the comparison; returns the exit status."""
     config = read_config(args.config)
     config |= {key: getattr(args, key) for key in KEYS if getattr(args, key) is not None}
-    chosen = settings(args, config)
+    asked = settings(args, config)
 
     from mimii.commands.summary import show
     from mimii.report import baseline as report
@@ -162,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
         report.write_result_file(result_file, rows)
 
     with experiment_log(args):
-        result = baseline.run(chosen, keep)
+        result = baseline.run(asked, keep)
         report.write_result_file(result_file, result.rows)
         return show(result, report.comparison)
 

@@ -6,7 +6,7 @@ python src/exp_classification.py --base_dir ./dataset --model all --classificati
 import argparse
 from collections.abc import Sequence
 
-from mimii.commands import options, parsing
+from mimii.commands import chosen, options, parsing
 from mimii.commands.running import experiment_log, guarded
 from mimii.models import list_models
 from mimii.settings import CLASS_WEIGHTS, CLASSIFICATION_TYPES, ClassificationSettings
@@ -52,7 +52,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; a wrong one ends the process."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    options.check(parser, args)
+    chosen.check(parser, args)
     if args.classification_type == "machine_id" and args.scope == "machine":
         parser.error("--scope machine: a single machine can't be told from others; use --scope type or all")
     return args
@@ -61,12 +61,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def settings(args: argparse.Namespace) -> ClassificationSettings:
     """The options as settings."""
     return ClassificationSettings(
-        data=options.data_settings(args),
-        features=options.feature_settings(args),
-        training=options.training_settings(args),
+        data=chosen.data_settings(args),
+        features=chosen.feature_settings(args),
+        training=chosen.training_settings(args),
         classification_type=args.classification_type,
         class_weight=args.class_weight,
-        run=options.run_settings(args),
+        run=chosen.run_settings(args),
     )
 
 

@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 
-from mimii.commands import options, parsing
+from mimii.commands import chosen, options, parsing
 from mimii.commands.running import experiment_log, guarded
 from mimii.models import DETECTORS, list_models
 from mimii.settings import DetectionSettings
@@ -45,18 +45,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; a wrong one ends the process."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    options.check(parser, args)
+    chosen.check(parser, args)
     return args
 
 
 def settings(args: argparse.Namespace) -> DetectionSettings:
     """The options as settings."""
     return DetectionSettings(
-        data=options.data_settings(args),
-        features=options.feature_settings(args),
-        training=options.training_settings(args),
-        scoring=options.scoring_settings(args),
-        run=options.run_settings(args),
+        data=chosen.data_settings(args),
+        features=chosen.feature_settings(args),
+        training=chosen.training_settings(args),
+        scoring=chosen.scoring_settings(args),
+        run=chosen.run_settings(args),
     )
 
 

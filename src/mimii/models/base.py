@@ -10,8 +10,8 @@ from mimii.data.machines import Machine
 from mimii.evaluation.scoring import folds, pool_scores
 from mimii.evaluation.thresholds import NormalScores
 from mimii.features.windows import Windows
+from mimii.models.choices import Way
 from mimii.models.machines import judged
-from mimii.models.registry import Way
 from mimii.settings import NATIVE, SCORE_POOLINGS
 from mimii.training.history import History
 from mimii.training.hooks import Training

@@ -8,8 +8,8 @@ import numpy as np
 from mimii.data.machines import Machine
 from mimii.errors import TaskError
 from mimii.evaluation.thresholds import NormalScores, are_few, gamma_threshold
+from mimii.models.choices import Way
 from mimii.models.container import CalibrationEntry
-from mimii.models.registry import Way
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ import numpy as np
 from mimii.errors import TaskError
 from mimii.features.windows import Windows
 from mimii.models.base import Detector
+from mimii.models.choices import Way
 from mimii.models.distances import Learnt, make_distance
-from mimii.models.registry import Way
 from mimii.settings import NATIVE
 from mimii.storage import arrays
 from mimii.training.history import History

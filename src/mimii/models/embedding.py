@@ -20,10 +20,10 @@ from mimii.evaluation.scoring import folds
 from mimii.features.windows import Windows
 from mimii.models import references
 from mimii.models.base import Detector
+from mimii.models.choices import Way
 from mimii.models.clip_level import pooled
 from mimii.models.distances import Learnt
 from mimii.models.machines import by_machine, judged, origins_of
-from mimii.models.registry import Way
 from mimii.settings import BACKENDS
 from mimii.storage import arrays
 from mimii.training.history import History

@@ -7,8 +7,10 @@ from typing import Any
 from mimii.models import container
 from mimii.models.base import Classifier, Detector, Model
 from mimii.models.calibration import Calibration
+from mimii.models.choices import Way, check_fusion, clip_options, scoring_ways
 from mimii.models.container import Description, check_size
-from mimii.models.registry import CLASSIFIERS, Way, check_fusion, clip_options, create_model, scoring_ways
+from mimii.models.factory import create_model
+from mimii.models.registry import CLASSIFIERS
 from mimii.models.trained import Score, TrainedClassifier, TrainedDetector
 from mimii.settings import CLASSES, DEVICES, DIFFERENCE, DISTANCES, MOST_NETWORKS, POOLINGS, ClipSettings
 from mimii.storage.files import CacheError, first_line

@@ -20,8 +20,10 @@ from mimii.features.origins import Origins
 from mimii.features.windows import Windows
 from mimii.models import container
 from mimii.models.base import Detector
+from mimii.models.choices import Way, fusion_way, member_settings, without_others
+from mimii.models.factory import create_model
 from mimii.models.machines import by_machine, origins_of
-from mimii.models.registry import REGISTRY, Way, create_model, fusion_way, member_settings, without_others
+from mimii.models.registry import REGISTRY
 from mimii.settings import NATIVE, ClipSettings
 from mimii.storage import arrays
 from mimii.training.history import History

@@ -13,8 +13,8 @@ from mimii.evaluation.scoring import folds, pool_scores
 from mimii.evaluation.thresholds import NormalScores
 from mimii.features.windows import Windows
 from mimii.models.base import Classifier, Model, WindowDetector
+from mimii.models.choices import Way
 from mimii.models.gaussian import Gaussian
-from mimii.models.registry import Way
 from mimii.networks.autoencoders import Autoencoder
 from mimii.networks.base import Network
 from mimii.networks.classifiers import ClassifierNetwork

@@ -10,10 +10,10 @@ from mimii.errors import TaskError
 from mimii.evaluation.thresholds import NormalScores
 from mimii.features.windows import Windows
 from mimii.models import references
+from mimii.models.choices import Way
 from mimii.models.embedding import EmbeddingDetector, Weights
 from mimii.models.machines import by_machine, origins_of
 from mimii.models.network import ENOUGH
-from mimii.models.registry import Way
 from mimii.networks.embedding import EmbeddingNetwork
 from mimii.networks.two_branch import MIN_SAMPLES, MultiResolution, TwoBranch
 from mimii.settings import BACKENDS

@@ -16,9 +16,9 @@ from mimii.features.windows import Features, Windows
 from mimii.models import container
 from mimii.models.base import Classifier, Detector, Model, WindowDetector
 from mimii.models.calibration import Calibration
+from mimii.models.choices import Way
 from mimii.models.container import Description
 from mimii.models.recording import Recording, signal_of, signal_parts, windows_of
-from mimii.models.registry import Way
 from mimii.settings import FeatureSettings
 from mimii.training.hooks import Training
 

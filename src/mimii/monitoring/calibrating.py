@@ -17,10 +17,10 @@ import numpy as np
 
 from mimii.models import REGISTRY
 from mimii.models.base import Detector
+from mimii.models.choices import Way, fusion_way
 from mimii.models.fusion import Fusion, scale_of
 from mimii.models.gaussian import Gaussian
 from mimii.models.machines import ONE_MACHINE
-from mimii.models.registry import Way, fusion_way
 from mimii.models.trained import TrainedDetector
 from mimii.monitoring.choosing import listed
 from mimii.monitoring.curve import curve

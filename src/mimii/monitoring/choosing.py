@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mimii.errors import UserError
-from mimii.models.registry import DETECTORS, REGISTRY, check_scoring, members, misfit
+from mimii.models.choices import check_scoring, members, misfit
+from mimii.models.registry import DETECTORS, REGISTRY
 from mimii.runtime.spelling import did_you_mean
 from mimii.settings import FUSED, ClipSettings, MonitorSettings
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from mimii.errors import UserError
 from mimii.models.calibration import Calibration
+from mimii.models.choices import Way
 from mimii.models.files import TrainedDetector, load_with_parts
 from mimii.models.recording import windows_of
-from mimii.models.registry import Way
 from mimii.monitoring.choosing import listed
 from mimii.monitoring.healthy import HEALTHY_FILE, Healthy
 from mimii.storage.files import CacheError, first_line

@@ -5,10 +5,10 @@ import numpy as np
 from mimii.errors import UserError
 from mimii.models import REGISTRY, references
 from mimii.models.base import Detector
+from mimii.models.choices import Way, fusion_way
 from mimii.models.clip_level import ClipLevelDetector
 from mimii.models.embedding import EmbeddingDetector, IdEmbedding, Weights
 from mimii.models.fusion import Fusion
-from mimii.models.registry import Way, fusion_way
 from mimii.monitoring.onnx_distances import distance_from
 from mimii.monitoring.onnx_graph import Graph
 from mimii.monitoring.onnx_vectors import id_embedding, pooled

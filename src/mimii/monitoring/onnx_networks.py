@@ -11,8 +11,8 @@ import onnx
 import torch
 from torch import nn
 
+from mimii.models.choices import Way
 from mimii.models.network import NetworkDetector
-from mimii.models.registry import Way
 from mimii.monitoring.onnx_distances import squared_mahalanobis
 from mimii.monitoring.onnx_graph import OPSET, Graph
 from mimii.monitoring.onnx_vectors import of_length_1

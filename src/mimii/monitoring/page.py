@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mimii.drawing import COLOUR_MAP
 from mimii.monitoring import telling
@@ -13,6 +12,7 @@ from mimii.monitoring.hearing import Sound
 from mimii.monitoring.panels import curve_points, frequencies, percent, round_numbers, spectrogram
 from mimii.monitoring.picture import lengthened
 from mimii.monitoring.playing import base64_text, embedded, gains
+from mimii.monitoring.templates import environment
 from mimii.storage.files import whole_file
 
 
@@ -25,19 +25,13 @@ def write_page(explanation: Explanation, path: Path) -> None:
 
 def render(explanation: Explanation) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    template = environment().get_template("page.html")
     judgement, nearest = explanation.judgement, explanation.nearest
     audio = embedded(explanation.sounds)
     panels = [_panel(explanation, explanation.sound, judgement.path, audio[0])]
     if nearest.sound is not None:
         panels.append(_panel(explanation, nearest.sound, nearest.path, audio[1]))
-    return environment.get_template("page.html").render(
+    return template.render(
         name=telling.plain(Path(judgement.path).name),
         is_abnormal=telling.is_abnormal(explanation),
         sureness=telling.sureness(explanation),

@@ -11,9 +11,9 @@ from mimii.features.origins import Origins
 from mimii.features.windows import Windows
 from mimii.models import REGISTRY, create_model
 from mimii.models.base import Detector
+from mimii.models.choices import member_settings, members, trains_network, window_length
 from mimii.models.machines import ONE_MACHINE
 from mimii.models.recording import windows_of
-from mimii.models.registry import member_settings, members, trains_network, window_length
 from mimii.monitoring.heard import Heard
 from mimii.settings import ClipSettings, FeatureSettings, TrainingSettings
 from mimii.sweep.identity import derive_seed

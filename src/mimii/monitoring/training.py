@@ -16,8 +16,8 @@ from mimii.evaluation.efficiency import device_name
 from mimii.features.logmel import mel_filter_bank
 from mimii.models import scoring_ways
 from mimii.models.calibration import Calibration
+from mimii.models.choices import needs_samples, trains_network, window_length
 from mimii.models.machines import ONE_MACHINE
-from mimii.models.registry import needs_samples, trains_network, window_length
 from mimii.models.trained import TrainedDetector
 from mimii.monitoring.calibrating import fit_and_hold_out
 from mimii.monitoring.choosing import MANY, check, recommended, uses_others, without_others

@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mimii import monitoring
 from mimii.data.dcase import DEVELOPMENT, RECORDS
 from mimii.features.logmel import band_edges
 from mimii.monitoring.hearing import Sound
@@ -16,6 +14,7 @@ from mimii.monitoring.panels import curve_points, frequencies, percent, round_nu
 from mimii.monitoring.picture import lengthened
 from mimii.monitoring.playing import base64_text, gains
 from mimii.monitoring.telling import number, plain
+from mimii.monitoring.templates import environment
 from mimii.report.listening import Clip
 from mimii.report.picks import BEST, ONLY, WORST, WRONG, Pick
 from mimii.storage.schema import MINUS, heading, show
@@ -63,16 +62,10 @@ def render(clips: Sequence[Clip], metric: str, *, dataset: str = "", is_syntheti
         Its name.
     is_synthetic : bool
     """
-    environment = Environment(
-        loader=FileSystemLoader([Path(__file__).parent, *monitoring.__path__]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    template = environment(Path(__file__).parent).get_template("hearing.html")
     heard = [clip.sound for clip in clips if clip.sound is not None and clip.audio]
     row = clips[0].pick.row
-    text = environment.get_template("hearing.html").module.show(  # type: ignore[attr-defined]
+    text = template.module.show(  # type: ignore[attr-defined]
         label=row["label"],
         metric=heading(metric),
         groups=_groups(clips, metric),

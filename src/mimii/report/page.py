@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mimii import monitoring
+from mimii.monitoring.templates import environment
 from mimii.report.figure import Figure
 from mimii.report.findings import Finding
 from mimii.report.table import Table
@@ -125,17 +124,11 @@ def render(
     links : mapping of str to str
         Other pages of the report by their names.
     """
-    environment = Environment(
-        loader=FileSystemLoader([Path(__file__).parent, *monitoring.__path__]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    pages = environment(Path(__file__).parent)
     kinds = {"table": Table, "folded": Folded, "figure": Figure, "choice": Choice, "markup": Markup}
-    environment.tests |= {name: lambda part, kind=kind: isinstance(part, kind) for name, kind in kinds.items()}
-    environment.filters |= {"columns": _columns, "rows": _rows, "letters": _letters, "base64": _base64}
-    return environment.get_template("page.html").render(
+    pages.tests |= {name: lambda part, kind=kind: isinstance(part, kind) for name, kind in kinds.items()}
+    pages.filters |= {"columns": _columns, "rows": _rows, "letters": _letters, "base64": _base64}
+    return pages.get_template("page.html").render(
         title=title,
         sections=sections,
         lead=lead,

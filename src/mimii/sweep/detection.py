@@ -19,8 +19,9 @@ from mimii.features.origins import Origins
 from mimii.features.windows import Features, Windows
 from mimii.models import REGISTRY, clip_options, create_model, scoring_ways
 from mimii.models.base import Detector, Model, WindowDetector
+from mimii.models.choices import scope_of, without_others
 from mimii.models.files import TrainedDetector
-from mimii.models.registry import Entry, scope_of, without_others
+from mimii.models.registry import Entry
 from mimii.settings import DetectionSettings
 from mimii.storage import schema
 from mimii.sweep.checks import find_copies, warn_of_copies

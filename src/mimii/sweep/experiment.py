@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mimii.errors import UserError
 from mimii.models import list_models
-from mimii.models.registry import check_scoring, misfit
+from mimii.models.choices import check_scoring, misfit
 from mimii.runtime.spelling import did_you_mean
 from mimii.settings import ClassificationSettings, ClipSettings, DetectionSettings
 from mimii.storage.files import check_writable

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mimii.data.machines import machine_name
 from mimii.data.recordings import fingerprint
-from mimii.models.registry import member_settings, training_settings
+from mimii.models.choices import member_settings, training_settings
 from mimii.settings import ClipSettings, FeatureSettings, TrainingSettings
 from mimii.storage.names import digest
 from mimii.sweep.groups import Key

@@ -13,7 +13,7 @@ from mimii.data.recordings import find_recordings, fingerprint, is_synthetic, se
 from mimii.errors import UserError
 from mimii.features.store import FeatureStore
 from mimii.models import REGISTRY
-from mimii.models.registry import trains_network
+from mimii.models.choices import trains_network
 from mimii.settings import (
     JOBS_PER_GPU,
     ClassificationSettings,

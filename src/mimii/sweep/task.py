@@ -20,8 +20,8 @@ from mimii.features.store import FeatureStore, log_skipped
 from mimii.features.windows import Features, Windows
 from mimii.models import REGISTRY
 from mimii.models.base import Model
+from mimii.models.choices import member_settings, needs_samples, trains_network, window_length
 from mimii.models.files import TrainedClassifier, TrainedDetector, load_model
-from mimii.models.registry import member_settings, needs_samples, trains_network, window_length
 from mimii.runtime.exclusive import Exclusive
 from mimii.settings import ClipSettings, TrainingSettings
 from mimii.storage.files import CacheError

@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mimii.commands import options, parsing
+from mimii.commands import chosen, options, parsing
 from mimii.data.folders import USABLE
 from mimii.errors import UserError
 from mimii.models import list_models
@@ -73,9 +73,9 @@ def settings(args: argparse.Namespace) -> MonitorSettings:
     """The options as settings."""
     return MonitorSettings(
         model=args.model,
-        features=options.feature_settings(args),
-        training=options.training_settings(args),
-        scoring=options.scoring_settings(args),
+        features=chosen.feature_settings(args),
+        training=chosen.training_settings(args),
+        scoring=chosen.scoring_settings(args),
         false_alarms=args.false_alarms,
         device=args.device,
         jobs=args.jobs,
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     from mimii.monitoring.training import train_monitor
     from mimii.storage.files import check_writable
 
-    if problem := options.more_bands_than_bins(args.n_mels, args.n_fft):
+    if problem := chosen.more_bands_than_bins(args.n_mels, args.n_fft):
         raise UserError(problem)
     if args.model_file.is_dir() or args.model_file.suffix.lower() in USABLE:
         raise UserError(f"--model_file {args.model_file} is no file for a model: choose one such as pump3.model")
