@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support import SCRIPT, script_environment
 
-from mimii.commands import detection, make_demo_dataset, make_report, options
+from mimii.commands import chosen, detection, make_demo_dataset, make_report
 from mimii.commands.running import guarded
 from mimii.errors import UserError
 from mimii.models import DETECTORS
@@ -55,7 +55,7 @@ HEAVY = ["torch", "librosa", "sklearn", "numpy", "pandas", "scipy", "soundfile",
 
 @pytest.fixture(autouse=True)
 def on_a_cpu(monkeypatch):
-    monkeypatch.setattr(options, "choose_device", lambda name: "cpu" if name == "auto" else name)
+    monkeypatch.setattr(chosen, "choose_device", lambda name: "cpu" if name == "auto" else name)
 
 
 def parse(*words):
