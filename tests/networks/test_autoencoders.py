@@ -69,8 +69,10 @@ def test_ss_ae_projects_onto_unit_vectors():
 def test_vae_samples_only_while_it_is_trained():
     network, windows = new_network("vae"), some_windows()
     with torch.no_grad():
-        assert network.train().loss(windows) != network.loss(windows)
-        assert network.eval().loss(windows) == network.loss(windows)
+        drawn = network.draw(windows)
+        assert network.loss(windows, *drawn) != network.loss(windows, *network.draw(windows))
+        assert network.loss(windows, *drawn) == network.loss(windows, *drawn)
+        assert network.loss(windows, torch.zeros_like(drawn[0])) == network.loss(windows)
         assert torch.equal(network.score(windows), network.score(windows))
 
 
@@ -133,23 +135,21 @@ def test_in_a_sequence_model_each_frame_bears_on_the_others(name):
 
 def test_denoising_ae_is_noisy_only_while_it_is_trained():
     network, windows = new_network("denoising_ae"), some_windows()
-    assert any(isinstance(layer, nn.Dropout) and layer.p > 0 for layer in network.modules())
     with torch.no_grad():
-        assert not torch.equal(network.train()(windows), network(windows))
-        assert torch.equal(network.eval()(windows), network(windows))
+        assert torch.equal(network.train()(windows), network(windows))
+        assert network.loss(windows, *network.draw(windows)) != network.loss(windows, *network.draw(windows))
 
 
-def test_denoising_ae_has_gaussian_noise_beside_the_dropout_and_a_clean_target(monkeypatch):
+def test_denoising_ae_has_gaussian_noise_beside_the_dropout_and_a_clean_target():
     """A network that gives back what it sees: its error is the noise."""
     network, windows = new_network("denoising_ae"), some_windows(150)
     network.layers = nn.Identity()
-    for layer in network.modules():
-        if isinstance(layer, nn.Dropout):
-            monkeypatch.setattr(layer, "p", 0.0)
+    noise, factors = network.draw(windows)
     with torch.no_grad():
-        seen = network.train()(windows)
-        assert network.loss(windows) > 0.001
-        assert network.eval().loss(windows) == 0
-        noise = seen - network.standardise(windows)
+        error = network.loss(windows, noise, torch.ones_like(factors))
+        assert error.item() == pytest.approx(0.3**2 * noise.square().mean().item(), rel=1e-4)
+        assert network.loss(windows) == 0
+    assert torch.equal(factors.unique(), torch.tensor([0, 1 / 0.9]))  # what is kept makes up for what is dropped
+    assert (factors == 0).float().mean().item() == pytest.approx(0.1, abs=0.01)
     assert abs(noise.mean()) < 0.01
     assert abs((noise / noise.std()).pow(4).mean() - 3) < 0.2  # the kurtosis of a Gaussian

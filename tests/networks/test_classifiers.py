@@ -107,8 +107,10 @@ def test_vae_classifier_has_the_layers_of_the_table():
 def test_vae_classifier_samples_only_while_it_is_trained():
     network, (windows, targets) = new_network("vae_classifier"), labelled_windows()
     with torch.no_grad():
-        assert network.train().loss(windows, targets) != network.loss(windows, targets)
-        assert network.eval().loss(windows, targets) == network.loss(windows, targets)
+        drawn = network.draw(windows)
+        assert network.loss(windows, targets, *drawn) != network.loss(windows, targets, *network.draw(windows))
+        assert network.loss(windows, targets, *drawn) == network.loss(windows, targets, *drawn)
+        assert network.loss(windows, targets, torch.zeros_like(drawn[0])) == network.loss(windows, targets)
         assert torch.equal(network.probabilities(windows), network.probabilities(windows))
 
 
@@ -168,13 +170,12 @@ def test_a_sequence_model_knows_the_order_of_the_frames(name):
         assert not torch.allclose(model.network(windows.flip(1)), model.network(windows), atol=1e-4)
 
 
-def test_denoising_classifier_has_noise_and_dropout_only_while_it_is_trained(monkeypatch):
-    network, (windows, _) = new_network("denoising_classifier"), labelled_windows()
-    dropouts = [layer for layer in network.modules() if isinstance(layer, nn.Dropout)]
-    assert any(layer.p > 0 for layer in dropouts)
+def test_denoising_classifier_has_noise_and_dropout_only_while_it_is_trained():
+    network, (windows, targets) = new_network("denoising_classifier"), labelled_windows()
+    noise, factors = network.draw(windows)
     with torch.no_grad():
-        assert torch.equal(network.eval()(windows), network(windows))
-        assert not torch.equal(network.train()(windows), network(windows))
-        for layer in dropouts:
-            monkeypatch.setattr(layer, "p", 0.0)
-        assert not torch.equal(network(windows), network(windows))  # the noise alone
+        clean = network.loss(windows, targets)
+        assert network.loss(windows, targets) == clean
+        assert network.loss(windows, targets, torch.zeros_like(noise), torch.ones_like(factors)) == clean
+        assert network.loss(windows, targets, noise, torch.ones_like(factors)) != clean
+        assert network.loss(windows, targets, torch.zeros_like(noise), factors) != clean

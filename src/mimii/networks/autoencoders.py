@@ -114,11 +114,15 @@ class VAE(Autoencoder):
         mean, _ = self.encoder(x)
         return self.decoder(mean).view_as(x)
 
-    def loss(self, windows: torch.Tensor) -> torch.Tensor:
+    def draw(self, windows: torch.Tensor, generator: torch.Generator | None = None) -> tuple[torch.Tensor, ...]:
+        """Draw for the codes."""
+        return self.encoder.draw(windows, generator)
+
+    def loss(self, windows: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
         """Reconstruction and weighted KL divergence from the standard normal, both as means per element."""
         x = self.standardise(windows)
         mean, log_variance = self.encoder(x)
-        code = self.encoder.sample(mean, log_variance)
+        code = self.encoder.sample(mean, log_variance, noise)
         divergence = self.encoder.divergence(mean, log_variance)
         return functional.mse_loss(self.decoder(code).view_as(x), x) + self.kl_weight * divergence
 
@@ -215,9 +219,14 @@ class DenoisingAE(DenseAE):
         super().__init__(n_mels, frames)
         self.spoil = NoisyInput()
 
-    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, T, M) -> (B, T, M), from a noisy input while training."""
-        return super().reconstruct(self.spoil(x))
+    def draw(self, windows: torch.Tensor, generator: torch.Generator | None = None) -> tuple[torch.Tensor, ...]:
+        """Draw what spoils the input."""
+        return self.spoil.draw(windows, generator)
+
+    def loss(self, windows: torch.Tensor, *spoiling: torch.Tensor) -> torch.Tensor:
+        """Mean squared error of a batch, from a noisy input while training, a scalar."""
+        x = self.standardise(windows)
+        return functional.mse_loss(self.reconstruct(self.spoil(x, *spoiling)), x)
 
 
 class SpectralShapeAE(Autoencoder):

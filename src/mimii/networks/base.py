@@ -51,6 +51,16 @@ class Network(nn.Module):
         """Each mel band to mean 0 and standard deviation 1: (B, frames, n_mels) -> the same."""
         return (windows - self.mean) / self.std
 
+    def draw(self, windows: torch.Tensor, generator: torch.Generator | None = None) -> tuple[torch.Tensor, ...]:
+        """Random numbers for a training step with these windows; most networks need none.
+
+        They are drawn apart from `loss`, so that networks that are trained side by side have a generator each.
+        """
+        return ()
+
     def loss(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Mean loss of a batch: of its windows or, where there are classes to learn, of its windows and targets."""
+        """Mean loss of a batch: of its windows or, where there are classes to learn, of its windows and targets.
+
+        Behind them come, while the network is trained, the random numbers of `draw`.
+        """
         raise NotImplementedError

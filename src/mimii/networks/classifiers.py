@@ -134,10 +134,14 @@ class VAEClassifier(ClassifierNetwork):
         mean, _ = self.encoder(x)
         return self.head(mean)
 
-    def loss(self, windows: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def draw(self, windows: torch.Tensor, generator: torch.Generator | None = None) -> tuple[torch.Tensor, ...]:
+        """Draw for the codes."""
+        return self.encoder.draw(windows, generator)
+
+    def loss(self, windows: torch.Tensor, targets: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
         """Weighted mean cross-entropy and weighted KL divergence."""
         mean, log_variance = self.encoder(self.standardise(windows))
-        code = self.encoder.sample(mean, log_variance)
+        code = self.encoder.sample(mean, log_variance, noise)
         divergence = self.encoder.divergence(mean, log_variance)
         return self.cross_entropy(self.head(code), targets) + self.kl_weight * divergence
 
@@ -201,11 +205,22 @@ class DenoisingClassifier(ClassifierNetwork):
 
     def __init__(self, n_mels: int, frames: int, num_classes: int = 2, *, balanced: bool = True):
         super().__init__(n_mels, frames, num_classes, balanced=balanced)
-        self.layers = nn.Sequential(NoisyInput(), nn.Flatten(), dense(n_mels * frames, 128, 64, self.outputs))
+        self.spoil = NoisyInput()
+        # behind the place of the noise, which the names of the weights in model files count
+        self.layers = nn.Sequential(nn.Identity(), nn.Flatten(), dense(n_mels * frames, 128, 64, self.outputs))
 
     def classify(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, M) -> (B, outputs)."""
         return self.layers(x)
+
+    def draw(self, windows: torch.Tensor, generator: torch.Generator | None = None) -> tuple[torch.Tensor, ...]:
+        """Draw what spoils the input."""
+        return self.spoil.draw(windows, generator)
+
+    def loss(self, windows: torch.Tensor, targets: torch.Tensor, *spoiling: torch.Tensor) -> torch.Tensor:
+        """Weighted mean cross-entropy, from a noisy input while training."""
+        x = self.spoil(self.standardise(windows), *spoiling)
+        return self.cross_entropy(self.classify(x), targets)
 
 
 class SpectralShapeClassifier(ClassifierNetwork):

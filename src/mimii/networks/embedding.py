@@ -72,6 +72,10 @@ class EmbeddingNetwork(nn.Module):
         """Embeddings of length 1: (B, ...) -> (B, size)."""
         return functional.normalize(self(batch), dim=1)
 
+    def draw(self, windows: torch.Tensor, generator: torch.Generator | None = None) -> tuple[torch.Tensor, ...]:
+        """Draw nothing: it mixes the inputs of a batch by the numbers of the device's own generator."""
+        return ()
+
     def loss(self, batch: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy for the classes (B,), a scalar; while training, of inputs that are mixed."""
         labels = functional.one_hot(targets, self.adacos.classes).to(batch.dtype)  # (B,) -> (B, classes)

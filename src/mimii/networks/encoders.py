@@ -21,15 +21,19 @@ def dense(*widths: int) -> nn.Sequential:
 class NoisyInput(nn.Module):
     """Gaussian noise and dropout on a standardised input, while training only (Vincent et al., 2008)."""
 
-    noise = 0.3  # standard deviations of a mel band
+    deviation = 0.3  # of the noise, in standard deviations of a mel band
+    kept = 0.9  # share of the values that are not dropped
 
-    def __init__(self):
-        super().__init__()
-        self.dropout = nn.Dropout(0.1)
+    def draw(self, x: torch.Tensor, generator: torch.Generator | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Noise, and what each value is multiplied with, for an input of any shape."""
+        noise = torch.empty_like(x).normal_(generator=generator)
+        return noise, torch.empty_like(x).bernoulli_(self.kept, generator=generator).div_(self.kept)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Spoil an input of any shape."""
-        return self.dropout(x + self.noise * torch.randn_like(x)) if self.training else x
+    def forward(
+        self, x: torch.Tensor, noise: torch.Tensor | None = None, factors: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Spoil an input by what was drawn for it; otherwise leave it as it is."""
+        return x if noise is None or factors is None else (x + self.deviation * noise) * factors
 
 
 class VariationalEncoder(nn.Module):
@@ -47,9 +51,14 @@ class VariationalEncoder(nn.Module):
         mean, log_variance = self.posterior(self.body(x)).chunk(2, dim=1)
         return mean, log_variance
 
-    def sample(self, mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
-        """A code drawn from the posterior while training, and its mean otherwise: (B, latent)."""
-        return mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance) if self.training else mean
+    def draw(self, x: torch.Tensor, generator: torch.Generator | None = None) -> tuple[torch.Tensor]:
+        """Standard normal numbers for the codes of a batch: (B, latent)."""
+        return (x.new_empty(len(x), self.latent).normal_(generator=generator),)
+
+    @staticmethod
+    def sample(mean: torch.Tensor, log_variance: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
+        """A code drawn from the posterior while training, and its mean without noise: (B, latent)."""
+        return mean if noise is None else mean + noise * torch.exp(0.5 * log_variance)
 
     @staticmethod
     def divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:

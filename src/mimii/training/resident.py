@@ -38,8 +38,14 @@ class Trainable(Protocol):
     def fit_normalisation(self, batches: Iterable[torch.Tensor]) -> None:
         """Take what it normalises with from all that it has learnt from, after the training."""
 
+    def draw(self, windows: torch.Tensor, generator: torch.Generator | None = None) -> tuple[torch.Tensor, ...]:
+        """Random numbers for a training step with these windows."""
+
     def loss(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Mean loss of a batch: of its windows or, where there are classes to learn, of its windows and targets."""
+        """Mean loss of a batch: of its windows or, where there are classes to learn, of its windows and targets.
+
+        Where it learns from windows, what its ``draw`` gave comes behind them while it is trained.
+        """
 
     # what every torch.nn.Module has
 
@@ -153,6 +159,6 @@ class ResidentWindows:
 
     def loss(self, network: Trainable, indices: torch.Tensor | slice) -> torch.Tensor:
         """A network's mean loss for some windows and, where there are classes to learn, their targets."""
-        if self.target is None:
-            return network.loss(self.batch(indices))
-        return network.loss(self.batch(indices), self.target[indices])
+        batch = self.batch(indices)
+        targets = () if self.target is None else (self.target[indices],)
+        return network.loss(batch, *targets, *(network.draw(batch) if network.training else ()))
