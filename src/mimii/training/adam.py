@@ -38,9 +38,10 @@ class Adam:
         self._squares = [torch.zeros_like(parameter) for parameter in self._parameters]
         self._steps = [torch.zeros((), device=parameter.device) for parameter in self._parameters]
 
-    def reset(self) -> None:
-        """Forget all steps; what a graph has captured stays where it is."""
-        for tensor in (*self._means, *self._squares, *self._steps):
+    def reset(self, only: int | None = None) -> None:
+        """Forget all steps, or those of one parameter; what a graph has captured stays where it is."""
+        chosen = slice(None) if only is None else slice(only, only + 1)
+        for tensor in (*self._means[chosen], *self._squares[chosen], *self._steps[chosen]):
             tensor.zero_()
 
     def clear(self) -> None:

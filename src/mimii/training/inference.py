@@ -47,11 +47,18 @@ def halved(size: int, what_for: str, error: Exception, smallest: int = 1) -> int
 
 
 @torch.inference_mode()
+def total_loss(network: Trainable, resident: Resident) -> torch.Tensor:
+    """Sum of the loss over all of them, as the network is when it is used; it stays on the device, a scalar."""
+    network.eval()
+    total = torch.zeros((), device=resident.device)
+    for chosen, loss in by_blocks(lambda chosen: resident.loss(network, chosen), resident):
+        total += loss * (chosen.stop - chosen.start)
+    return total
+
+
 def mean_loss(network: Trainable, resident: Resident) -> float:
     """Mean loss over all of them, as the network is when it is used."""
-    network.eval()
-    losses = by_blocks(lambda chosen: resident.loss(network, chosen), resident)
-    return sum(loss * (chosen.stop - chosen.start) for chosen, loss in losses).item() / len(resident)
+    return total_loss(network, resident).item() / len(resident)
 
 
 @torch.inference_mode()

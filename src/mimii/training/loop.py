@@ -7,13 +7,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 
 import mimii.training.devices  # noqa: F401  (it turns TF32 off)
 from mimii.errors import TaskError
 from mimii.features.windows import Windows
 from mimii.training.adam import Adam
+from mimii.training.epochs import end_of_epoch
+from mimii.training.graphs import capture
 from mimii.training.history import History
 from mimii.training.hooks import Training
 from mimii.training.inference import halved, mean_loss
@@ -103,17 +104,7 @@ def train(
         if held_out is not None:
             criterion = mean_loss(network, held_out)
             history.val_loss.append(criterion)
-        if not np.isfinite([history.train_loss[-1], criterion]).all():
-            raise TaskError(f"the loss is not finite in epoch {epoch}; lower --learning_rate")
-        if announce:
-            log.info(
-                "epoch %d/%d: loss %.5f%s",
-                epoch,
-                settings.epochs,
-                history.train_loss[-1],
-                f", validation {criterion:.5f}" if held_out is not None else "",
-                extra={"epoch": epoch},
-            )
+        end_of_epoch(history, settings.epochs, announce=announce)
         if criterion < best_loss or not network.keeps_best:
             best_loss, best_state = criterion, copy.deepcopy(network.state_dict())
     network.load_state_dict(best_state)
@@ -207,24 +198,12 @@ class _Step:
         return total
 
     def _capture(self) -> None:
-        """Capture a step, after some on the same side stream, as torch asks for."""
-        stream = _capture_stream(self._indices.device.index)
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                self._take(self._indices)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
+        """Capture a step; the steps before are in as many parts as there is room for."""
+
+        def work() -> None:
+            self._loss = self._take_in_parts(self._indices)
+
         try:
-            with torch.cuda.graph(graph, stream=stream):
-                self._loss = self._take_in_parts(self._indices)
+            self._graph = capture(work, self._indices.device, warm_up=lambda: self._take(self._indices))
         except RuntimeError as error:  # too little memory for it among them
             log.warning("No CUDA graph (%s): training goes step by step.", str(error).splitlines()[0].split(". ")[0])
-        else:
-            self._graph = graph
-
-
-@lru_cache
-def _capture_stream(device_index: int) -> torch.cuda.Stream:
-    """The one stream for captures: cuBLAS keeps a workspace for every stream that it has seen."""
-    return torch.cuda.Stream(device_index)

@@ -1,0 +1,363 @@
+"""Networks of one kind that are trained side by side, as one stacked network.
+
+Networks as small as these leave a GPU idle: launching their kernels takes longer than the kernels, and a captured
+graph is still bound by how many there are. Stacked, the networks of many machines share each kernel
+(``torch.func.vmap`` over each one's own loss).
+
+Each network is shown the batches, takes the steps and keeps the epoch that it would alone. The networks of a stack need
+not be in the same epoch: when one has taken the whole batches of its epoch, its last, smaller batch and its validation
+are done for it alone, and when it has ended, another one takes its slot. So no network waits for another.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+from mimii.errors import TaskError, UserError
+from mimii.features.windows import Windows
+from mimii.runtime.logs import about
+from mimii.settings import TrainingSettings
+from mimii.training.epochs import end_of_epoch
+from mimii.training.history import History
+from mimii.training.hooks import Hooks
+from mimii.training.inference import total_loss
+from mimii.training.resident import ResidentWindows
+from mimii.training.stack import Stack, Stackable
+
+log = logging.getLogger(__name__)
+
+_THREADS = 2  # that load what the next networks learn from, and shuffle
+
+
+class Candidate(Protocol):
+    """A network that is to be trained, and what it learns from."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def seed(self) -> int:
+        """All random numbers of its training come from it."""
+
+    def network(self) -> Stackable:
+        """Make it, with new weights."""
+
+    def load(self) -> tuple[Windows, Windows | None]:
+        """Load the windows to learn from, and those to choose the best epoch by; it is called in another thread.
+
+        Raises
+        ------
+        TaskError, UserError
+            There is nothing to learn from.
+        """
+
+
+@dataclass
+class Ended:
+    """A network that has ended its training.
+
+    Attributes
+    ----------
+    candidate : int
+        Its place among those that were given.
+    network : Stackable
+        Trained, on the device.
+    windows, validation : Windows
+        What it has learnt from, where that could be loaded.
+    history : History
+        Its time is its share: that of the stack, divided by the number of networks that were being trained.
+    beside : int
+        With how many others it was trained at a time, at most.
+    error : TaskError or UserError, optional
+        Why it could not be trained.
+    """
+
+    candidate: int
+    network: Stackable
+    windows: Windows | None = None
+    validation: Windows | None = None
+    history: History = field(default_factory=History)
+    beside: int = 0
+    error: Exception | None = None
+
+
+def train_stacked(
+    candidates: Sequence[Candidate], settings: TrainingSettings, hooks: Hooks, *, device: str, width: int
+) -> Iterator[Ended]:
+    """Train networks side by side; each one learns as by `mimii.training.loop.train`, but for rounding.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        Networks of one class and shape; they begin in this order.
+    settings : TrainingSettings
+        Of all of them, but for the seed.
+    hooks : Hooks
+    device : str
+    width : int > 0
+        The most networks that are trained at a time.
+
+    Yields
+    ------
+    Ended
+        Each network as soon as it has ended.
+
+    Raises
+    ------
+    torch.cuda.OutOfMemoryError
+        There is no room for so many at a time.
+    """
+    if device.startswith("cuda"):
+        torch.cuda.set_device(torch.device(device).index or 0)
+    threads = ThreadPoolExecutor(_THREADS)
+    waiting = list(range(len(candidates)))
+    try:
+        while waiting:
+            training = _Training(candidates, waiting, settings, hooks, torch.device(device), width, threads)
+            yield from training.run()
+            waiting = training.too_large
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(eq=False)
+class _Arrival:
+    """A network whose windows are being loaded."""
+
+    candidate: int
+    network: Stackable
+    loaded: "Future[tuple[Windows, Windows | None]]"
+
+
+@dataclass(eq=False)
+class _Learner:
+    """A network in its slot.
+
+    Attributes
+    ----------
+    losses : torch.Tensor [shape=(epochs, 2)]
+        Sums over the windows for training and for validation, in main memory, where they arrive some time after the
+        end of an epoch.
+    arrived : torch.cuda.Event, optional
+        Those of the last epoch are there.
+    """
+
+    slot: int
+    name: str
+    ended: Ended
+    data: ResidentWindows
+    held_out: ResidentWindows | None
+    shuffle: torch.Generator
+    losses: torch.Tensor
+    next_order: "Future[torch.Tensor]"
+    order: torch.Tensor = field(default_factory=lambda: torch.empty(0))  # of this epoch: (n_windows,)
+    epoch: int = 0  # that it is in, from 1 on
+    batches_left: int = 0  # whole ones, of this epoch
+    arrived: torch.cuda.Event | None = None
+
+
+class _Training:
+    """Networks that wait, and a stack whose slots they take."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        waiting: Sequence[int],
+        settings: TrainingSettings,
+        hooks: Hooks,
+        device: torch.device,
+        width: int,
+        threads: ThreadPoolExecutor,
+    ):
+        assert settings.epochs is not None
+        assert settings.batch_size is not None
+        self._candidates, self._hooks, self._device, self._threads = candidates, hooks, device, threads
+        self._epochs, self._batch_size, self._learning_rate = (
+            settings.epochs,
+            settings.batch_size,
+            settings.learning_rate,
+        )
+        self._slots = min(width, len(waiting))
+        self._to_come = iter(waiting)
+        self._arriving: list[_Arrival] = []
+        self._learners: dict[int, _Learner] = {}  # by their slots
+        self._clock = 0.0
+        self.too_large: list[int] = []  # candidates that fit into no slot
+
+    def run(self) -> Iterator[Ended]:
+        """Give the networks as they end."""
+        for _ in range(self._slots + _THREADS):
+            self._call_next()
+        first: list[_Arrival] = []
+        while self._arriving and len(first) < self._slots:
+            arrival = self._arriving.pop(0)
+            if failed := _failure(arrival):
+                self._call_next()
+                yield failed
+            else:
+                first.append(arrival)
+        if not first:
+            return
+        stack = self._make_stack(first)
+        self._clock = time.perf_counter()
+        for slot, arrival in enumerate(first):
+            self._seat(stack, slot, arrival)
+        while self._learners:
+            self._take_whole_batches(stack)
+            at_end = [learner for learner in self._learners.values() if not learner.batches_left]
+            ended = [one for learner in at_end if (one := self._end_epoch(stack, learner))]
+            self._count_time()
+            for learner in at_end:
+                if learner.ended in ended:
+                    del self._learners[learner.slot]
+            yield from ended
+            self._clock = time.perf_counter()  # what others did with them is no part of the training
+            yield from self._fill(stack)
+
+    def _call_next(self) -> None:
+        """Make the network that comes next, and begin to load what it learns from."""
+        for number in self._to_come:
+            candidate = self._candidates[number]
+            network = candidate.network()
+            self._arriving.append(_Arrival(number, network, self._threads.submit(_load, candidate, network)))
+            return
+
+    def _make_stack(self, first: Sequence[_Arrival]) -> Stack:
+        """Make a stack that has room for those that come first."""
+        learnt_from = [arrival.loaded.result()[0] for arrival in first]
+        return Stack(
+            first[0].network,
+            len(first),
+            frames=max(len(windows.frames) for windows in learnt_from),
+            windows=max(len(windows) for windows in learnt_from),
+            length=learnt_from[0].length,
+            batch_size=self._batch_size,
+            learning_rate=self._learning_rate,
+            device=self._device,
+        )
+
+    def _fill(self, stack: Stack) -> Iterator[Ended]:
+        """Let those that wait take the slots that are free; gives those that can't be trained."""
+        for slot in range(self._slots):
+            while slot not in self._learners and self._arriving:
+                arrival = self._arriving.pop(0)
+                self._call_next()
+                if failed := _failure(arrival):
+                    yield failed
+                elif not stack.has_room(arrival.loaded.result()[0]):
+                    self.too_large.append(arrival.candidate)
+                else:
+                    self._seat(stack, slot, arrival)
+
+    def _seat(self, stack: Stack, slot: int, arrival: _Arrival) -> None:
+        windows, validation = arrival.loaded.result()
+        candidate = self._candidates[arrival.candidate]
+        data = stack.seat(slot, arrival.network, windows, candidate.seed)
+        shuffle = torch.Generator().manual_seed(candidate.seed)
+        losses = torch.empty(self._epochs, 2, pin_memory=self._device.type == "cuda")
+        ended = Ended(arrival.candidate, arrival.network, windows, validation, History(train_samples=len(windows)))
+        learner = _Learner(
+            slot,
+            candidate.name,
+            ended,
+            data,
+            None if validation is None else data.beside(validation),
+            shuffle,
+            losses,
+            self._shuffled(len(windows), shuffle),
+        )
+        self._learners[slot] = learner
+        self._begin_epoch(stack, learner)
+
+    def _shuffled(self, count: int, generator: torch.Generator) -> "Future[torch.Tensor]":
+        """The numbers of windows in the order of the next epoch, soon; pinned memory is sent without waiting."""
+        pinned = self._device.type == "cuda"
+        return self._threads.submit(torch.randperm, count, generator=generator, pin_memory=pinned)
+
+    def _begin_epoch(self, stack: Stack, learner: _Learner) -> None:
+        learner.epoch += 1
+        learner.order = learner.next_order.result().to(self._device, non_blocking=True)
+        if learner.epoch < self._epochs:
+            learner.next_order = self._shuffled(len(learner.order), learner.shuffle)
+        learner.batches_left = len(learner.order) // self._batch_size
+        stack.begin_epoch(learner.slot, learner.data.starts[learner.order])
+
+    def _take_whole_batches(self, stack: Stack) -> None:
+        """Take steps until a network has no whole batch left in its epoch."""
+        count = min(learner.batches_left for learner in self._learners.values())
+        for _ in range(count):
+            stack.take_step()
+            self._clock += self._hooks.after_step()
+        for learner in self._learners.values():
+            learner.batches_left -= count
+
+    def _end_epoch(self, stack: Stack, learner: _Learner) -> Ended | None:
+        """Do what is left of a network's epoch, and begin the next one; gives the network where it has ended.
+
+        The losses are not waited for: the device has steps to take meanwhile. Those of the epoch before are there.
+        """
+        network = learner.ended.network
+        if rest := len(learner.order) % self._batch_size:
+            stack.take_rest(learner.slot, network, learner.data.batch(learner.order[-rest:]))
+        sums = [stack.total(learner.slot)]
+        if learner.held_out is not None:
+            sums.append(total_loss(network, learner.held_out))
+            network.train()
+        stack.keep(learner.slot, sums[-1] if network.keeps_best else None)
+        try:
+            self._note_losses(learner, learner.epoch - 1)
+            learner.losses[learner.epoch - 1, : len(sums)].copy_(torch.stack(sums), non_blocking=True)
+            if self._device.type == "cuda":
+                learner.arrived = torch.cuda.current_stream().record_event()
+            if learner.epoch < self._epochs:
+                self._begin_epoch(stack, learner)
+                return None
+            self._note_losses(learner, learner.epoch)
+        except TaskError as error:
+            learner.ended.error = error
+        stack.release(learner.slot, network)
+        return learner.ended
+
+    def _note_losses(self, learner: _Learner, epoch: int) -> None:
+        """Put the losses of an epoch into the history, once they have arrived."""
+        if not epoch:
+            return
+        if learner.arrived is not None:
+            learner.arrived.synchronize()
+        train, validation = learner.losses[epoch - 1].tolist()
+        history = learner.ended.history
+        history.train_loss.append(train / len(learner.data))
+        if learner.held_out is not None:
+            history.val_loss.append(validation / len(learner.held_out))
+        with about(learner.name):
+            end_of_epoch(history, self._epochs)
+
+    def _count_time(self) -> None:
+        """Give each network its share of the time since the clock was read."""
+        now = time.perf_counter()
+        for learner in self._learners.values():
+            learner.ended.history.training_time_sec += (now - self._clock) / len(self._learners)
+            learner.ended.beside = max(learner.ended.beside, len(self._learners) - 1)
+        self._clock = now
+
+
+def _load(candidate: Candidate, network: Stackable) -> tuple[Windows, Windows | None]:
+    windows, validation = candidate.load()
+    network.fit_scale(windows)
+    return windows, validation
+
+
+def _failure(arrival: _Arrival) -> Ended | None:
+    """What is said of a network that has nothing to learn from."""
+    error = arrival.loaded.exception()
+    if error is None:
+        return None
+    if isinstance(error, TaskError | UserError):
+        return Ended(arrival.candidate, arrival.network, error=error)
+    raise error
