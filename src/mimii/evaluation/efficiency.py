@@ -77,6 +77,10 @@ class PeakMemory:
     def __exit__(self, *exception: object) -> None:
         self._done.set()
         self._thread.join()
+        self.look()
+
+    def look(self) -> None:
+        """Bring the figures up to now."""
         self._sample()
         if self.device.startswith("cuda"):
             import torch

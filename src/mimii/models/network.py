@@ -54,9 +54,18 @@ class NetworkModel(Model, Generic[NetworkT]):
 
     def fit(self, windows: Windows, validation: Windows | None, training: Training) -> History:
         """Train the network from new weights."""
-        torch.manual_seed(training.seed)
+        self.renew(training.seed)
+        history = loop.train(self.network, windows, validation, training, device=self.device)
+        self.look_back(windows, validation, history)
+        return history
+
+    def renew(self, seed: int) -> None:
+        """Give the network new weights, drawn from a seed."""
+        torch.manual_seed(seed)
         self.network = self._make_network()
-        return loop.train(self.network, windows, validation, training, device=self.device)
+
+    def look_back(self, windows: Windows, validation: Windows | None, history: History) -> None:
+        """Learn what there is to learn with the trained network, which has learnt from these windows."""
 
     @property
     def num_parameters(self) -> int:
@@ -153,14 +162,12 @@ class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
 
         return inference.mean_by_recording(self.network, residual, windows, self.device)
 
-    def fit(self, windows: Windows, validation: Windows | None, training: Training) -> History:
-        """Train the network from new weights, then find how its residuals are distributed."""
-        history = super().fit(windows, validation, training)
+    def look_back(self, windows: Windows, validation: Windows | None, history: History) -> None:
+        """Find how the residuals of the trained network are distributed."""
         begin = time.perf_counter()
         parts = [self.mean_residuals(part)[1] for part in (windows, validation) if part is not None]
         self.residuals = Gaussian.fit(np.concatenate(parts), equalise=True)
         history.residuals_time_sec = time.perf_counter() - begin
-        return history
 
     def score_recordings(
         self, windows: Windows, scoring: str = "mse", score_pooling: str = "mean"

@@ -163,8 +163,9 @@ COLUMNS = (
         "Training [s]",
         "cost",
         "wall time of the fit, after a rehearsal of one step, without extraction and without waiting for other "
-        "processes that measure; for `mahalanobis` with the pass that finds the residuals. Comparable between rows "
-        "with `jobs` 1",
+        "processes that measure; for `mahalanobis` with the pass that finds the residuals. Where networks were trained "
+        "as one stacked network, its share: the stack's time, divided by how many were being trained. Comparable "
+        "between rows with `jobs` 1 and the same `stacked_with`",
         decimals=2,
     ),
     Column(
@@ -307,6 +308,14 @@ COLUMNS = (
         "Jobs",
         "fact",
         "how many tasks ran side by side when the model was trained, this one included",
+        decimals=0,
+    ),
+    Column(
+        "stacked_with",
+        "Stacked with",
+        "fact",
+        "with how many other networks it was trained side by side as one stacked network, at most; 0 where it was "
+        "trained alone. Training time and memory are its share then; the latency is always that of one network alone",
         decimals=0,
     ),
     Column(

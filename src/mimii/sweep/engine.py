@@ -1,7 +1,6 @@
 """Does the tasks of an experiment that are not done yet, and keeps what they give."""
 
 import logging
-import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mimii.errors import StorageError, TaskError, UserError
+from mimii.errors import StorageError
 from mimii.runtime.exclusive import shared_directory
 from mimii.runtime.logs import about
 from mimii.runtime.processes import in_parallel
@@ -18,6 +17,7 @@ from mimii.storage.files import check_writable
 from mimii.storage.names import outdated_files
 from mimii.storage.results import ResultsTable, save_csv
 from mimii.sweep.rows import Outcome
+from mimii.sweep.stacks import make_stacks, nothing_stacked, train
 from mimii.sweep.task import Task
 
 log = logging.getLogger(__name__)
@@ -60,11 +60,8 @@ def run_task(task: Task) -> Outcome:
             return task.run()
     except StorageError:
         raise  # nothing could be kept of the other tasks either
-    except (TaskError, UserError) as error:
-        return Outcome(task.name, message=str(error), failed=True)
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return Outcome(task.name, message=reason, failed=True, details=traceback.format_exc())
+        return Outcome.of_failure(task.name, error)
 
 
 def _precision(task: Task) -> AbstractContextManager[None]:
@@ -109,8 +106,8 @@ def run_tasks(
     if count := len(tasks) - len(pending):
         log.info("Done before, not done again: %d of %d (--retrain does them again).", count, len(tasks))
     model_files = {evaluation.run_id: task.model_path for task in tasks for evaluation in task.evaluations}
-    failed = []
-    if pending:
+    failed: list[str] = []
+    if count := len(pending):
         shared_directory()
         if any(run.retrain or not task.model_path.exists() for task in pending):
             check_writable(run.model_dir, "models that are to be trained")
@@ -132,15 +129,41 @@ def run_tasks(
             ", then ".join(str(part[0].jobs) for part in parts),
             extra={"sweep": (len(pending), epochs)},
         )
-        with closing(_sweep(parts, run, table)) as outcomes:  # closed, it ends the processes
+        pending, failed = _train_stacks(pending, run)
+        with closing(_sweep(_parts(pending, run), run, table)) as outcomes:  # closed, it ends the processes
             for outcome in outcomes:
                 if outcome.failed:
                     failed.append(outcome.task)
                 elif keep:
                     keep(outcome, table.latest(model_files))
     if failed:
-        log.error("%d of %d failed: %s.", len(failed), len(pending), ", ".join(failed))
+        log.error("%d of %d failed: %s.", len(failed), count, ", ".join(failed))
     return Result(table.latest(model_files), recordings, table.path, model_files, failed)
+
+
+def _train_stacks(pending: list[Task], run: RunSettings) -> tuple[list[Task], list[str]]:
+    """Train what can be trained side by side; gives the tasks that are left, and the names of those that failed."""
+    on_gpu = [task for task in pending if task.can_be_stacked]
+    if not on_gpu:
+        return pending, []
+    places = on_gpu[0].jobs if run.scheduler else len({task.device for task in on_gpu})
+    stacks = make_stacks(on_gpu, places)
+    trained: set[Path] = set()
+    failed: dict[Path, str] = {}
+    with closing(in_parallel(train, stacks, places, run.scheduler, lost=nothing_stacked)) as results:
+        for stacked in results:
+            trained |= stacked.trained
+            for path, outcome in stacked.failed.items():
+                failed[path] = outcome.task
+                _say_failed(outcome)
+    left = [task for task in pending if task.model_path not in failed]
+    done = [replace(task, retrain=False) if task.model_path in trained else task for task in left]
+    return done, list(failed.values())
+
+
+def _say_failed(outcome: Outcome) -> None:
+    log.error("%s: %s", outcome.task, outcome.message, extra={"task_ended": True})
+    log.debug("%s", outcome.details)
 
 
 def _parts(pending: Sequence[Task], run: RunSettings) -> list[list[Task]]:
@@ -163,8 +186,7 @@ def _sweep(parts: Sequence[Sequence[Task]], run: RunSettings, table: ResultsTabl
             for outcome in outcomes:
                 number += 1
                 if outcome.failed:
-                    log.error("%s: %s", outcome.task, outcome.message, extra={"task_ended": True})
-                    log.debug("%s", outcome.details)
+                    _say_failed(outcome)
                 else:
                     for path, content in outcome.files.items():
                         save_csv(run.result_dir / path, content)

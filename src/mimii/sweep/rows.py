@@ -1,5 +1,6 @@
 """From what a task found to the rows and files that are kept."""
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import pandas as pd
 
 from mimii.data import attributes
 from mimii.data.machines import MACHINE, machine_name
+from mimii.errors import TaskError, UserError
 from mimii.settings import ClipSettings, TrainingSettings
 from mimii.storage import names
 from mimii.sweep.identity import Evaluation, Way, used_settings
@@ -18,7 +20,7 @@ from mimii.sweep.identity import Evaluation, Way, used_settings
 # of a training: these facts stand in the row, whether the model was trained now or before
 _TRAINING_FACTS = (
     *("memory_usage_mb", "peak_ram_mb"),
-    *("train_files", "train_samples", "torch_version", "device_name", "jobs"),
+    *("train_files", "train_samples", "torch_version", "device_name", "jobs", "stacked_with"),
 )
 
 
@@ -67,6 +69,14 @@ class Outcome:
     message: str = ""
     failed: bool = False
     details: str = ""
+
+    @classmethod
+    def of_failure(cls, task: str, error: Exception) -> "Outcome":
+        """What a task gave that failed; an unexpected failure has its traceback in the log file."""
+        if isinstance(error, TaskError | UserError):
+            return cls(task, message=str(error), failed=True)
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return cls(task, message=reason, failed=True, details="".join(traceback.format_exception(error)))
 
     def add(self, row: dict[str, Any], judgement: Judgement, history: pd.DataFrame | None) -> None:
         """Add a row and the tables that belong to it."""

@@ -36,7 +36,8 @@ from mimii.sweep.rows import (
     training_columns,
     training_seconds,
 )
-from mimii.training.hooks import Training
+from mimii.training.history import History
+from mimii.training.hooks import Hooks, Training
 
 log = logging.getLogger(__name__)
 
@@ -168,6 +169,11 @@ class Task(ABC, Generic[Trained]):
         return trains_network(self.model, self.clip)
 
     @property
+    def can_be_stacked(self) -> bool:
+        """Its network can be trained side by side with those of other machine groups, and need not know them."""
+        return False
+
+    @property
     def epochs(self) -> int:
         """How many epochs it trains for; 0 for a model that knows none."""
         settings = member_settings(self.model, self.settings)
@@ -227,7 +233,7 @@ class Task(ABC, Generic[Trained]):
         """
         exclusive = Exclusive(self.device)
         with exclusive.working():
-            features = self._load_features()
+            features = self.load_features()
             trained = self._trained(features, exclusive)
             windows = features.windows(
                 self.window_length, self.to_evaluate(features.recordings), origins=self.origins(features.recordings)
@@ -309,7 +315,7 @@ class Task(ABC, Generic[Trained]):
         outcome.message = f"{'; '.join(texts)}; trained in {trained.facts['training_time_sec']:.1f} s"
         return outcome
 
-    def _load_features(self) -> Features:
+    def load_features(self) -> Features:
         """The features of the group's machines; recordings of fewer frames than a window has are skipped."""
         try:
             features = Features.concatenate(
@@ -332,22 +338,73 @@ class Task(ABC, Generic[Trained]):
             except CacheError as error:
                 log.warning("The model file %s: it is trained again.", error)
 
+        windows, validation = self.learning_windows(features)
+        model = self.create_model()
+        model.load_libraries()
+        training = self.training(exclusive)
+        with PeakMemory(self.device) as memory:
+            history = model.fit(windows, validation, training)
+        return self.keep(
+            model,
+            features,
+            windows,
+            validation,
+            training,
+            history,
+            {"memory_usage_mb": memory.gpu_mb, "peak_ram_mb": memory.ram_mb, "stacked_with": 0},
+        )
+
+    def learning_windows(self, features: Features) -> tuple[Windows, Windows | None]:
+        """Windows to learn from, and those for validation where there are some.
+
+        Raises
+        ------
+        TaskError
+            There is nothing to learn from.
+        """
         windows, validation = self.training_windows(features)
         if not len(windows):
             raise TaskError("no recording for training could be used")
-        settings = member_settings(self.model, self.settings)
-        training = Training(settings, derive_seed(self.settings.seed, self.model), exclusive)
-        held_out = validation if len(validation) else None
-        model = self.create_model()
-        model.load_libraries()
-        with PeakMemory(self.device) as memory:
-            history = model.fit(windows, held_out, training)
-        trained = self.complete(model, features, windows, held_out, training)
+        return windows, validation if len(validation) else None
+
+    @property
+    def training_seed(self) -> int:
+        """The seed of its model's training."""
+        return derive_seed(self.settings.seed, self.model)
+
+    def training(self, hooks: Hooks) -> Training:
+        """How its model is to be trained."""
+        return Training(member_settings(self.model, self.settings), self.training_seed, hooks)
+
+    def keep(
+        self,
+        model: Model,
+        features: Features,
+        windows: Windows,
+        validation: Windows | None,
+        training: Training,
+        history: History,
+        facts: dict[str, Any],
+    ) -> Trained:
+        """Complete a fitted model and write its file.
+
+        Parameters
+        ----------
+        model : Model
+        features : Features
+            Of its machine group.
+        windows, validation, training
+            What it was fitted with.
+        history : History
+        facts : dict of str to Any
+            About the training; columns of a row of results.
+        """
+        trained = self.complete(model, features, windows, validation, training)
+        learnt_from = [part.recording for part in (windows, validation) if part is not None]
         trained.facts = {
             **asdict(history),
-            "memory_usage_mb": memory.gpu_mb,
-            "peak_ram_mb": memory.ram_mb,
-            "train_files": len(np.unique(np.concatenate([windows.recording, validation.recording]))),
+            **facts,
+            "train_files": len(np.unique(np.concatenate(learnt_from))),
             "torch_version": version("torch"),
             "device_name": device_name(self.device),
             "jobs": self.jobs,
