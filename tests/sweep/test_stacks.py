@@ -1,7 +1,5 @@
 """What a stack of networks leaves behind: files of models, from which the tasks make their rows."""
 
-from contextlib import nullcontext
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,7 @@ from mimii.errors import StorageError, TaskError
 from mimii.models import REGISTRY
 from mimii.models.files import load_model
 from mimii.settings import DataSettings, DetectionSettings, RunSettings, ScoringSettings, TrainingSettings
-from mimii.sweep import detection, engine, experiment, stacks
+from mimii.sweep import detection, experiment, stacks
 from mimii.sweep.detection import DetectionTask
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
@@ -22,9 +20,7 @@ COSTS = ("time", "per_sec", "mb", "timestamp", "jobs", "stacked")
 def on_any_device(monkeypatch):
     """Let networks be stacked on the CPU too."""
     monkeypatch.setattr(DetectionTask, "can_be_stacked", property(lambda task: REGISTRY[task.model].reconstructs))
-    if not torch.cuda.is_available():
-        monkeypatch.setattr(stacks, "_a_device", nullcontext)
-        monkeypatch.setattr(stacks, "_width", lambda tasks, device: 3)
+    monkeypatch.setattr(stacks, "_width", lambda tasks, device: 3)
 
 
 @pytest.fixture

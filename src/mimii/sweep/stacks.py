@@ -212,7 +212,7 @@ def _a_device(of_task: str) -> Iterator[str]:
     """A GPU that no other stack is trained on or, where there is none, that of a task."""
     import torch
 
-    for number in range(torch.cuda.device_count()):
+    for number in range(torch.cuda.device_count() if of_task.startswith("cuda") else 0):
         name = torch.cuda.get_device_properties(number).uuid
         lock = FileLock(shared_directory() / f"stack-{name}.lock")
         try:

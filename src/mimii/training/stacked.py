@@ -31,7 +31,7 @@ from mimii.training.stack import Stack, Stackable
 
 log = logging.getLogger(__name__)
 
-_THREADS = 2  # that load what the next networks learn from, and shuffle
+_THREADS = 4  # that load what the next networks learn from, and shuffle
 
 
 class Candidate(Protocol):
