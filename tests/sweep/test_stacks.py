@@ -9,7 +9,7 @@ from mimii.errors import StorageError, TaskError
 from mimii.models import REGISTRY
 from mimii.models.files import load_model
 from mimii.settings import DataSettings, DetectionSettings, RunSettings, ScoringSettings, TrainingSettings
-from mimii.sweep import detection, experiment, stacks
+from mimii.sweep import detection, engine, experiment, stacks
 from mimii.sweep.detection import DetectionTask
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
@@ -21,6 +21,7 @@ def on_any_device(monkeypatch):
     """Let networks be stacked on the CPU too."""
     monkeypatch.setattr(DetectionTask, "can_be_stacked", property(lambda task: REGISTRY[task.model].reconstructs))
     monkeypatch.setattr(stacks, "_width", lambda tasks, device: 3)
+    monkeypatch.setattr(engine, "in_parallel", lambda function, tasks, *_, **__: (function(task) for task in tasks))
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def data(tmp_path):
 
 def settings_for(data, results, device="cpu", **changes):
     directories = {f"{name}_dir": results / name for name in ("pickle", "model", "result")}
-    run = {"models": ("simple_ae", "knn"), "scope": "machine", "jobs": 1, "device": device} | directories
+    run = {"models": ("simple_ae", "knn"), "scope": "machine", "jobs": 2, "device": device} | directories
     training = {"epochs": 2, "batch_size": 64} | changes.pop("training", {})
     return DetectionSettings(
         data=DataSettings(base_dir=data),
@@ -163,6 +164,11 @@ def test_a_model_of_a_stack_can_be_loaded(data, tmp_path, on_any_device):
     trained = load_model(next(iter(result.model_files.values())))
     assert trained.facts["stacked_with"] > 0
     assert len(trained.facts["train_loss"]) == 2
+
+
+def test_one_job_at_a_time_is_one_network_at_a_time(data, tmp_path, on_any_device):
+    result = experiment.run(settings_for(data, tmp_path, models=("simple_ae",), jobs=1))
+    assert set(result.rows["stacked_with"]) == {0}
 
 
 def planned(data, tmp_path, **changes):

@@ -167,13 +167,16 @@ def _say_failed(outcome: Outcome) -> None:
 
 
 def _parts(pending: Sequence[Task], run: RunSettings) -> list[list[Task]]:
-    """Tasks that run side by side, and after them those that take gigabytes each: one at a time, on each GPU."""
+    """Tasks that run side by side: those on a GPU, those on the CPU, which all cores can share, and those that take
+    gigabytes each, one at a time on each GPU.
+    """
     heavy = [] if run.scheduler else [task for task in pending if task.needs_samples]
-    light = [task for task in pending if task not in heavy]
+    on_cpu = [task for task in pending if task.device == "cpu" and task not in heavy]
+    on_gpu = [task for task in pending if task.device != "cpu" and task not in heavy]
     places = len({task.device for task in heavy})
     return [
         [replace(task, jobs=min(task.jobs, most, len(part))) for task in part]
-        for part, most in ((light, len(pending)), (heavy, places))
+        for part, most in ((on_gpu, len(pending)), (on_cpu, len(pending)), (heavy, places))
         if part
     ]
 

@@ -92,7 +92,8 @@ class Planner:
         self._store = FeatureStore(settings.run.pickle_dir.absolute(), settings.features)
         self._model_dir = settings.run.model_dir.absolute()
         self._devices = devices(settings.run.device)
-        self._jobs = count_jobs(settings.run, self._devices)
+        self._jobs = {device: count_jobs(settings.run, self._devices) for device in self._devices}
+        self._jobs.setdefault("cpu", count_jobs(settings.run, ["cpu"]))
         self._digests: dict[tuple, str] = {}  # of the recordings that a group's models learn from
         self.tasks: list[Any] = []
 
@@ -164,7 +165,7 @@ class Planner:
                 # without the data set's name: a renamed one is not learnt again
                 model_path=self._model_dir / model_file(model, machine_name(group.key), model_digest),
                 device=device,
-                jobs=self._jobs,
+                jobs=self._jobs[device],
                 retrain=self._run.retrain,
                 options=options,
                 clip=clip,

@@ -72,6 +72,8 @@ class Stacked:
 def make_stacks(tasks: Sequence[Task], places: int) -> list[Stack]:
     """Find the tasks whose networks can be trained side by side, and are not trained yet.
 
+    Where one task is done at a time (``--jobs 1``), each network is trained alone, so that its time is its own.
+
     Parameters
     ----------
     tasks : sequence of Task
@@ -80,7 +82,7 @@ def make_stacks(tasks: Sequence[Task], places: int) -> list[Stack]:
     """
     kinds: dict[tuple, list[Task]] = {}
     for task in tasks:
-        if task.can_be_stacked and (task.retrain or not task.model_path.exists()):
+        if task.can_be_stacked and task.jobs > 1 and (task.retrain or not task.model_path.exists()):
             kind = type(task), task.model, replace(task.settings, seed=0), task.store.settings, task.clip
             kinds.setdefault(kind, []).append(task)
     stacks = []
