@@ -8,6 +8,7 @@ from support import write_machine
 from mimii.errors import StorageError, TaskError
 from mimii.models import REGISTRY
 from mimii.models.files import load_model
+from mimii.runtime.processes import call_with_one_thread
 from mimii.settings import DataSettings, DetectionSettings, RunSettings, ScoringSettings, TrainingSettings
 from mimii.sweep import detection, engine, experiment, stacks
 from mimii.sweep.detection import DetectionTask
@@ -21,19 +22,26 @@ def on_any_device(monkeypatch):
     """Let networks be stacked on the CPU too."""
     monkeypatch.setattr(DetectionTask, "can_be_stacked", property(lambda task: REGISTRY[task.model].reconstructs))
     monkeypatch.setattr(stacks, "_width", lambda tasks, device: 3)
-    monkeypatch.setattr(engine, "in_parallel", lambda function, tasks, *_, **__: (function(task) for task in tasks))
+
+    def in_parallel_here(function, tasks, *_, **__):
+        yield from (call_with_one_thread(function, task) for task in tasks)
+
+    monkeypatch.setattr(engine, "in_parallel", in_parallel_here)
 
 
-@pytest.fixture
-def data(tmp_path):
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Four machines, whose features are there."""
+    directory = tmp_path_factory.mktemp("stacks") / "data"
     for number in range(4):
-        machine = tmp_path / "data" / "6dB" / "fan" / f"id_0{number}"
-        write_machine(machine, normal=8 + 2 * number, abnormal=3, seconds=0.8)
-    return tmp_path / "data"
+        write_machine(directory / "6dB" / "fan" / f"id_0{number}", normal=8 + 2 * number, abnormal=3, seconds=0.8)
+    experiment.run(settings_for(directory, directory.parent, models=("knn",), jobs=1))
+    return directory
 
 
 def settings_for(data, results, device="cpu", **changes):
-    directories = {f"{name}_dir": results / name for name in ("pickle", "model", "result")}
+    directories = {f"{name}_dir": results / name for name in ("model", "result")}
+    directories["pickle_dir"] = data.parent / "features"
     run = {"models": ("simple_ae", "knn"), "scope": "machine", "jobs": 2, "device": device} | directories
     training = {"epochs": 2, "batch_size": 64} | changes.pop("training", {})
     return DetectionSettings(
