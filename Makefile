@@ -2,6 +2,7 @@
 # make test          lint and all tests
 # make test-faults   the tests that take minutes: kill -9 twenty times, 10,000 damaged files of each kind
 # make bench         speed and memory of this machine, against the plain way
+# make bench-mimii   what all of MIMII takes on this machine, from a twentieth of it
 # All need Python >= 3.11 and nothing else; the first call makes the environment in .venv.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ DEMO := --base_dir dataset/demo --result_dir results/demo --pickle_dir cache/dem
 NETWORKS := simple_ae deep_ae vae conv_ae lstm_ae attention_ae residual_ae denoising_ae ss_ae idnn
 OTHERS := isolation_forest one_class_svm knn mahalanobis gmm pca ldn id_embedding fusion
 
-.PHONY: demo test test-faults bench lint clean
+.PHONY: demo test test-faults bench bench-mimii lint clean
 
 demo: .venv/run.stamp
 	$(BIN)/python src/make_demo_dataset.py --output_dir dataset/demo
@@ -30,6 +31,9 @@ test-faults: .venv/dev.stamp
 
 bench: .venv/run.stamp
 	$(BIN)/python benchmarks/run.py --output results/benchmarks.json
+
+bench-mimii: .venv/run.stamp
+	$(BIN)/python benchmarks/whole_mimii.py --output results/bench_mimii.json
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check --no-cache .

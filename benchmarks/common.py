@@ -5,6 +5,7 @@ import os
 import platform
 import statistics
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -110,6 +111,34 @@ def write_recordings(directory: Path, count: int) -> list[Path]:
     return paths
 
 
+def lay_out(directory: Path, recordings: list[Path], machines) -> int:
+    """Give each clip of some machines of MIMII a name in MIMII's layout: hard links, which take no space.
+
+    Parameters
+    ----------
+    directory : Path
+        Receives the data set; on the disk of the recordings.
+    recordings : list of Path
+        Each is used as often as all others.
+    machines : pd.DataFrame
+        As `mimii.data.mimii.published_baseline` gives them.
+
+    Returns
+    -------
+    int
+        How many clips there are.
+    """
+    count = 0
+    for machine in machines.itertuples():
+        for label, clips in (("normal", machine.normal_clips), ("abnormal", machine.abnormal_clips)):
+            folder = directory / machine.snr / machine.machine_type / machine.machine_id / label
+            folder.mkdir(parents=True)
+            for number in range(int(clips)):
+                os.link(recordings[count % len(recordings)], folder / f"{number:08d}.wav")
+                count += 1
+    return count
+
+
 def features_of(recordings: int, n_mels: int = 64, frames: int = 313):
     """Log-mel frames drawn at random, as many and as large as those of recordings of 10 s."""
     import numpy as np
@@ -179,7 +208,8 @@ def report(figures: list[Figure], output: Path | None) -> int:
     for figure in figures:
         cells = [_number(figure.ours), _number(figure.plain), _number(figure.ratio), _number(figure.floor)]
         print(f"{figure.what:<34}{cells[0]:>10}{cells[1]:>10}{cells[2]:>7}{cells[3]:>9}  {_verdict(figure)}")
-        print(f"  [{figure.unit}] " + ", ".join(f"{name} {_number(value)}" for name, value in figure.notes.items()))
+        notes = f"[{figure.unit}] " + ", ".join(f"{name} {_number(value)}" for name, value in figure.notes.items())
+        print(textwrap.fill(notes, 80, initial_indent="  ", subsequent_indent="      "))
     if output:
         content = {"machine": machine, "figures": [asdict(figure) for figure in figures]}
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -38,12 +38,17 @@ class Plain:
         self.network.train()
         total = 0.0
         for (batch,) in self.loader:
-            self.optimizer.zero_grad()
-            loss = self.network.loss(batch.to(self.device))
-            loss.backward()
-            self.optimizer.step()
-            total += loss.item() * len(batch)
+            total += self.step(batch) * len(batch)
         self.loss = total / len(self.loader.dataset)
+
+    def step(self, batch) -> float:
+        """Take a step with a batch of windows (B, frames, n_mels); gives the loss."""
+        self.optimizer.zero_grad()
+        batch = batch.to(self.device)
+        loss = self.network.loss(batch, *self.network.draw(batch))
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
 
 
 def operations(model: str) -> float | None:

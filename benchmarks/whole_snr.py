@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import common
-from common import Figure, read_rate, seconds, write_recordings
+from common import Figure, lay_out, read_rate, seconds, write_recordings
 from extraction import SETTINGS
 
 from mimii.runtime.processes import in_parallel
@@ -51,22 +51,6 @@ class Peaks:
                 self.mib[process.pid] = max(self.mib.get(process.pid, 0.0), rss)
 
 
-def lay_out(directory: Path, recordings: list[Path]) -> int:
-    """Give each clip of an SNR of MIMII a name in MIMII's layout; returns how many there are."""
-    from mimii.data.mimii import published_baseline
-
-    machines = published_baseline()
-    count = 0
-    for machine in machines[machines["snr"] == SNR].itertuples():
-        for label, clips in (("normal", machine.normal_clips), ("abnormal", machine.abnormal_clips)):
-            folder = directory / SNR / machine.machine_type / machine.machine_id / label
-            folder.mkdir(parents=True)
-            for number in range(int(clips)):
-                os.link(recordings[count % len(recordings)], folder / f"{number:08d}.wav")
-                count += 1
-    return count
-
-
 class _Paths(list):
     name = "some recordings"
 
@@ -83,16 +67,18 @@ def measure(repeats: int) -> list[Figure]:
     import torch
 
     from mimii.data.machines import MACHINE
+    from mimii.data.mimii import published_baseline
     from mimii.data.recordings import find_recordings
     from mimii.features.store import FeatureStore
 
     jobs = os.cpu_count()
+    all_snrs = published_baseline()
     figures = []
     with tempfile.TemporaryDirectory() as temporary:
         distinct = Path(temporary) / "distinct"
         distinct.mkdir()
         paths = write_recordings(distinct, _DISTINCT)
-        count = lay_out(Path(temporary), paths)
+        count = lay_out(Path(temporary), paths, all_snrs[all_snrs["snr"] == SNR])
         floor = sum(path.stat().st_size for path in paths) / len(paths) / read_rate(paths) / jobs
         names = [str(path) for path in sorted((Path(temporary) / SNR).rglob("*.wav"))]
         chunks = [_Paths(names[start : start + 64]) for start in range(0, len(names), 64)]

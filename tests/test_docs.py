@@ -26,7 +26,8 @@ PAGES += [ROOT / directory / "README.md" for directory in ("benchmarks", "cache"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = PROJECT["scripts"]  # such as mimii-detect = "mimii.commands.detection:main"
 PLAIN_DEFAULTS = {"all", "none", "the cores", "configured", "the model's"}  # of options whose default is None
-OTHER_PROGRAMS = {"--nworkers", "--nthreads", "--repeats", "--only"}  # of Dask and of the benchmarks
+# of Dask and of the benchmarks
+OTHER_PROGRAMS = {"--nworkers", "--nthreads", "--repeats", "--only", "--share", "--models", "--against", "--work_dir"}
 
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
