@@ -218,7 +218,7 @@ def test_time_in_which_others_measured_is_not_counted_and_the_rest_is_shared(mon
 def test_the_step_of_a_stack_is_a_captured_graph():
     from mimii.training.stack import Stack
 
-    sizes = {"frames": 100, "windows": 96, "length": 5, "batch_size": 16, "learning_rate": 1e-3}
+    sizes = {"windows": 96, "length": 5, "batch_size": 16, "learning_rate": 1e-3}
     for network_class in NETWORKS:
-        stack = Stack(network_class(16, 5), 3, **sizes, device=torch.device("cuda"))
+        stack = Stack(network_class(16, 5), torch.zeros(3, 100, 16, device="cuda"), range(3), **sizes)
         assert stack._graph is not None

@@ -167,9 +167,7 @@ def _say_failed(outcome: Outcome) -> None:
 
 
 def _parts(pending: Sequence[Task], run: RunSettings) -> list[list[Task]]:
-    """Tasks that run side by side: those on a GPU, those on the CPU, which all cores can share, and those that take
-    gigabytes each, one at a time on each GPU.
-    """
+    """Tasks that run side by side, part after part: on a GPU, on all cores, and those that take gigabytes each."""
     heavy = [] if run.scheduler else [task for task in pending if task.needs_samples]
     on_cpu = [task for task in pending if task.device == "cpu" and task not in heavy]
     on_gpu = [task for task in pending if task.device != "cpu" and task not in heavy]

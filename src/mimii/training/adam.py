@@ -44,6 +44,11 @@ class Adam:
         for tensor in (*self._means[chosen], *self._squares[chosen], *self._steps[chosen]):
             tensor.zero_()
 
+    def take_over(self, number: int, other: "Adam", its_number: int) -> None:
+        """Let a parameter go on from the steps that a parameter of another one has taken."""
+        for mine, its in ((self._means, other._means), (self._squares, other._squares), (self._steps, other._steps)):
+            mine[number].copy_(its[its_number])
+
     def clear(self) -> None:
         """Drop the gradients."""
         for parameter in self._parameters:

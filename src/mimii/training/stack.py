@@ -107,22 +107,24 @@ class _Loss(nn.Module):
 class Stack:
     """Slots for networks of one kind, and the step that they take together.
 
-    Each slot has a row of weights, of Adam's state, of frames and of the order in which windows are shown, and a
-    generator of its own. A slot that nobody uses takes the steps as well, with whatever is in it; that costs nothing
-    that counts.
+    Each slot has a row of weights, of Adam's state and of the order in which windows are shown, a region of the frames
+    and a generator of its own. A slot that nobody uses takes the steps as well, with whatever is in it: nobody reads
+    what comes of it.
 
     Parameters
     ----------
     network : Stackable
         One of the kind.
-    slots : int > 0
-    frames, windows : int > 0
+    frames : torch.Tensor [shape=(regions, most frames, n_mels)]
+        Where those of the networks are or will be, on the device.
+    regions : sequence of int
+        That of each slot.
+    windows : int > 0
         The most that one of the networks learns from.
     length : int > 0
         Frames in a window.
     batch_size : int > 0
     learning_rate : float > 0
-    device : torch.device
 
     Raises
     ------
@@ -133,38 +135,70 @@ class Stack:
     def __init__(
         self,
         network: Stackable,
-        slots: int,
+        frames: torch.Tensor,
+        regions: Sequence[int],
         *,
-        frames: int,
         windows: int,
         length: int,
         batch_size: int,
         learning_rate: float,
-        device: torch.device,
     ):
+        device, slots = frames.device, len(regions)
         self._kind = _Loss(copy.deepcopy(network).to(str(device)).train())
-        self._batch_size = batch_size
-        self._length, self._n_mels = length, network.n_mels
+        self._batch_size, self._length, self._learning_rate = batch_size, length, learning_rate
+        self._frames, self._regions = frames, regions
+        # the window that begins at frame i of all regions as row i, overlapping in memory
+        possible = frames.shape[0] * frames.shape[1] - length + 1
+        self._possible = frames.as_strided((possible, length * frames.shape[2]), (frames.shape[2], 1))
         self._rows = Rows(network, slots, device)
-        self._best = torch.zeros_like(self._rows.weights)
-        self._best_loss = torch.zeros(slots, device=device)
+        self._weight_rows = list(self._rows.weights)
         self._gradients = torch.zeros_like(self._rows.weights)
         self._gradient_rows = list(self._gradients)
-        self._weight_rows = list(self._rows.weights)
         self._adam = Adam(
             self._weight_rows, learning_rate, weight_decay=network.weight_decay, capturable=device.type == "cuda"
         )
-        self._generators = [torch.Generator(device) for _ in range(slots)]
-        self._frames = torch.zeros(slots, frames, self._n_mels, device=device)
-        # the window that begins at frame i of all slots as row i, overlapping in memory
-        possible = slots * frames - length + 1
-        self._possible = self._frames.as_strided((possible, length * self._n_mels), (self._n_mels, 1))
+        self._generators = [torch.Generator(device) for _ in regions]
+        self._best = torch.zeros_like(self._rows.weights)
+        self._best_loss = torch.zeros(slots, device=device)
         self._order = torch.zeros(slots, max(windows, batch_size), dtype=torch.int64, device=device)
         self._next = torch.zeros(slots, dtype=torch.int64, device=device)  # where in its order a slot is
         self._advance = torch.zeros(slots, dtype=torch.int64, device=device)  # of a slot in a step
         self._ahead = torch.arange(batch_size, device=device)
         self._totals = torch.zeros(slots, device=device)  # of the losses of an epoch's windows
         self._graph = capture(self._take, device, generators=self._generators) if device.type == "cuda" else None
+
+    def narrowed(self, slots: Sequence[int], networks: Sequence[Stackable]) -> "Stack":
+        """Make a stack of some slots, in this order, whose networks go on there.
+
+        Raises
+        ------
+        RuntimeError
+            There is no room for it; this one is as it was.
+        """
+        other = Stack(
+            self._kind.network,
+            self._frames,
+            [self._regions[slot] for slot in slots],
+            windows=self._order.shape[1],
+            length=self._length,
+            batch_size=self._batch_size,
+            learning_rate=self._learning_rate,
+        )
+        for mine, its in (
+            (self._best, other._best),
+            (self._best_loss, other._best_loss),
+            (self._order, other._order),
+            (self._next, other._next),
+            (self._advance, other._advance),
+            (self._totals, other._totals),
+        ):
+            for number, slot in enumerate(slots):
+                its[number].copy_(mine[slot])
+        for number, (slot, network) in enumerate(zip(slots, networks, strict=True)):
+            other._rows.bind(network, number)
+            other._adam.take_over(number, self._adam, slot)
+            other._generators[number].set_state(self._generators[slot].get_state())
+        return other
 
     def has_room(self, windows: Windows) -> bool:
         """Whether a slot has room for what a network learns from."""
@@ -181,18 +215,19 @@ class Stack:
         """Let a network, whose scale is known, begin in a slot; gives its windows there."""
         self._rows.bind(network.to(str(self._frames.device)).train(), slot)
         self._adam.reset(slot)
-        self._best_loss[slot] = float("inf")
+        self._best_loss[slot].fill_(float("inf"))
         self._generators[slot].manual_seed(seed)
-        own = self._frames[slot, : len(windows.frames)]
+        own = self._frames[self._regions[slot], : len(windows.frames)]
         own.copy_(torch.from_numpy(windows.frames))
         return ResidentWindows(windows, self._frames.device, own)
 
     def begin_epoch(self, slot: int, starts: torch.Tensor) -> None:
         """Show a slot's network the windows that begin at these of its frames, (n,) in this order, from now on."""
-        torch.add(starts, slot * self._frames.shape[1], out=self._order[slot, : len(starts)])
-        self._next[slot] = 0
-        self._advance[slot] = self._batch_size
-        self._totals[slot] = 0
+        first = self._regions[slot] * self._frames.shape[1]
+        torch.add(starts, first, out=self._order[slot, : len(starts)])
+        self._next[slot].zero_()  # not an assignment, for which the device is waited for
+        self._advance[slot].fill_(self._batch_size)
+        self._totals[slot].zero_()
 
     def take_rest(self, slot: int, network: Stackable, batch: torch.Tensor) -> None:
         """Let the network of a slot learn from a smaller batch, (b, length, n_mels)."""
@@ -208,21 +243,21 @@ class Stack:
     def keep(self, slot: int, loss: torch.Tensor | None) -> None:
         """Remember the weights of a slot if this loss is the least so far; or in any case where there is none."""
         if loss is None:
-            self._best[slot] = self._rows.weights[slot]
+            self._best[slot].copy_(self._rows.weights[slot])
             return
         is_better = loss < self._best_loss[slot]
-        self._best[slot] = torch.where(is_better, self._rows.weights[slot], self._best[slot])
-        self._best_loss[slot] = torch.where(is_better, loss, self._best_loss[slot])
+        self._best[slot].copy_(torch.where(is_better, self._rows.weights[slot], self._best[slot]))
+        self._best_loss[slot].copy_(torch.where(is_better, loss, self._best_loss[slot]))
 
     def release(self, slot: int, network: Stackable) -> None:
         """Give the network of a slot the weights that were kept, in memory of its own, and free the slot."""
-        self._advance[slot] = 0
-        self._next[slot] = 0
+        self._advance[slot].zero_()
+        self._next[slot].zero_()
         self._rows.release(network, self._best[slot])
         network.eval()
 
     def _take(self) -> None:
-        shape = (-1, self._batch_size, self._length, self._n_mels)
+        shape = (-1, self._batch_size, self._length, self._frames.shape[2])
         starts = self._order.gather(1, self._next[:, None] + self._ahead)  # (slots, B)
         batch = self._possible.index_select(0, starts.flatten()).view(shape)  # -> (slots, B, length, n_mels)
         drawn = [self._kind.network.draw(*pair) for pair in zip(batch, self._generators, strict=True)]

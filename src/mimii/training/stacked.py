@@ -31,6 +31,7 @@ from mimii.training.stack import Stack, Stackable
 
 log = logging.getLogger(__name__)
 
+_FEW = 0.75  # of the slots: where fewer are taken, and nobody waits, the stack is made narrower
 _THREADS = 4  # that load what the next networks learn from, and shuffle
 
 
@@ -219,6 +220,22 @@ class _Training:
             yield from ended
             self._clock = time.perf_counter()  # what others did with them is no part of the training
             yield from self._fill(stack)
+            stack = self._narrowed(stack)
+
+    def _narrowed(self, stack: Stack) -> Stack:
+        """A stack without the slots that nobody will take, where they are many: they take as long as the others."""
+        if not 0 < len(self._learners) <= _FEW * self._slots:
+            return stack
+        learners = list(self._learners.values())
+        try:
+            narrow = stack.narrowed([learner.slot for learner in learners], [one.ended.network for one in learners])
+        except torch.cuda.OutOfMemoryError:
+            return stack
+        for slot, learner in enumerate(learners):
+            learner.slot = slot
+        self._learners = dict(enumerate(learners))
+        self._slots = len(learners)
+        return narrow
 
     def _call_next(self) -> None:
         """Make the network that comes next, and begin to load what it learns from."""
@@ -231,15 +248,15 @@ class _Training:
     def _make_stack(self, first: Sequence[_Arrival]) -> Stack:
         """Make a stack that has room for those that come first."""
         learnt_from = [arrival.loaded.result()[0] for arrival in first]
+        most = max(len(windows.frames) for windows in learnt_from)
         return Stack(
             first[0].network,
-            len(first),
-            frames=max(len(windows.frames) for windows in learnt_from),
+            torch.zeros(len(first), most, first[0].network.n_mels, device=self._device),
+            range(len(first)),
             windows=max(len(windows) for windows in learnt_from),
             length=learnt_from[0].length,
             batch_size=self._batch_size,
             learning_rate=self._learning_rate,
-            device=self._device,
         )
 
     def _fill(self, stack: Stack) -> Iterator[Ended]:
