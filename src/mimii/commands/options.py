@@ -244,7 +244,9 @@ def add_run_options(parser: Parser, *, has_backends: bool = False) -> None:
     group.add_argument("--retrain", action="store_true", help="do again what is done already")
     add_device_option(group)
     group.add_argument(
-        "--jobs", type=positive_int, help=f"processes (default: the cores; at most {JOBS_PER_GPU} train on one GPU)"
+        "--jobs",
+        type=positive_int,
+        help=f"processes (default: the cores; at most {JOBS_PER_GPU} on one GPU); 1 trains each network alone",
     )
     if not has_backends:
         group.add_argument(
