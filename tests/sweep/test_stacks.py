@@ -127,11 +127,11 @@ def test_where_memory_is_short_fewer_are_trained_side_by_side(data, tmp_path, on
 
     make, asked = stacked.Stack, []
 
-    def short_of_memory(network, slots, **sizes):
-        asked.append(slots)
-        if slots > 2:
+    def short_of_memory(network, frames, regions, **sizes):
+        asked.append(len(regions))
+        if len(regions) > 2:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return make(network, slots, **sizes)
+        return make(network, frames, regions, **sizes)
 
     monkeypatch.setattr(stacked, "Stack", short_of_memory)
     monkeypatch.setattr(stacks, "_width", lambda tasks, device: 4)

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from mimii.features.windows import Windows
 from mimii.networks.base import Network
+from mimii.networks.convolution import back
 from mimii.networks.encoders import (
     AttentionEncoder,
     ConvEncoder,
@@ -20,6 +21,7 @@ from mimii.networks.encoders import (
     dense,
     residual,
 )
+from mimii.networks.recurrence import lstm
 
 
 class Autoencoder(Network):
@@ -155,10 +157,26 @@ class ConvAE(Autoencoder):
             ]
         self.decoder = nn.Sequential(*layers)
 
+    def standardise(self, windows: torch.Tensor) -> torch.Tensor:
+        """The batch is the last dimension in memory, as in the convolutions: (B, T, M) -> the same."""
+        return super().standardise(windows).permute(2, 1, 0).contiguous().permute(2, 1, 0)
+
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """Through the bottleneck and back."""
-        code = self.squeeze(self.encoder(x).flatten(1))  # (B, T, M) -> (B, C, t, m) -> (B, 32)
-        return self.decoder(self.expand(code).unflatten(1, self.inner)).squeeze(1)  # -> (B, 1, T, M) -> (B, T, M)
+        encoder = self.encoder
+        if encoder.as_it_is:
+            code = self.squeeze(encoder(x).flatten(1))  # (B, T, M) -> (B, C, t, m) -> (B, 32)
+            return self.decoder(self.expand(code).unflatten(1, self.inner)).squeeze(1)  # -> (B, 1, T, M) -> (B, T, M)
+        rows = self.inner[1]
+        found = encoder.convolve(x).unflatten(1, (rows, -1))  # (B, T, M) -> (m, t*C, B) -> (m, t, C, B)
+        code = torch.addmm(self.squeeze.bias.unsqueeze(1), self.squeeze.weight, found.transpose(0, 2).flatten(0, 2))
+        made = torch.addmm(self.expand.bias.unsqueeze(1), self.expand.weight, code).relu()  # (32, B) -> (C*t*m, B)
+        x = made.unflatten(0, self.inner).transpose(0, 2).flatten(1, 2)  # -> (C, t, m, B) -> (m, t*C, B)
+        layers = (layer for layer in self.decoder if isinstance(layer, nn.ConvTranspose2d))
+        shapes = reversed(encoder.shapes[:-1])
+        for layer, reached, (_, columns) in zip(layers, reversed(encoder.reached()), shapes, strict=True):
+            x = back(x, layer, reached, columns, bend=layer.out_channels > 1)  # the next ReLU is in it
+        return x.permute(2, 1, 0)  # (M, T, B) -> (B, T, M)
 
 
 class LSTMAE(Autoencoder):
@@ -173,9 +191,12 @@ class LSTMAE(Autoencoder):
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """The decoder is shown the code at each frame."""
-        code = self.encoder(x).unsqueeze(1).expand(-1, self.frames, -1)  # (B, H) -> (B, T, H)
-        states, _ = self.decoder(code)
-        return self.output(states)  # (B, T, H) -> (B, T, M)
+        code = self.encoder(x)  # (B, T, M) -> (B, H)
+        if torch.compiler.is_exporting():
+            states, _ = self.decoder(code.unsqueeze(1).expand(-1, self.frames, -1))  # (B, H) -> (B, T, H)
+            return self.output(states)  # (B, T, H) -> (B, T, M)
+        states = lstm(code.T.unsqueeze(0), self.decoder, self.frames)  # (1, H, B) -> (T, H, B)
+        return self.output(states.mT).transpose(0, 1)  # -> (T, B, M) -> (B, T, M)
 
 
 class AttentionAE(Autoencoder):

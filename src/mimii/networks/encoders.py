@@ -9,6 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mimii.networks.attention import encoder_layer
+from mimii.networks.convolution import MOST_FRAMES, convolution, reach
+from mimii.networks.recurrence import lstm
+
 
 def dense(*widths: int) -> nn.Sequential:
     """Linear layers of these widths with a ReLU between each two of them."""
@@ -97,10 +101,31 @@ class ConvEncoder(nn.Module):
             rows, columns = self.shapes[-1]
             self.shapes.append((-(-rows // time_step), -(-columns // mel_step)))
         self.layers = nn.Sequential(*layers)
+        for number, (time_step, _) in enumerate(self.strides):
+            self.register_buffer(f"reach_{number}", reach(self.shapes[number][0], time_step), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Convolve a window as a picture of one channel."""
-        return self.layers(x.unsqueeze(1))  # (B, T, M) -> (B, 1, T, M) -> (B, C, t, m)
+        if self.as_it_is:
+            return self.layers(x.unsqueeze(1))  # (B, T, M) -> (B, 1, T, M) -> (B, C, t, m)
+        return self.convolve(x).unflatten(1, (self.shapes[-1][0], -1)).permute(3, 2, 1, 0)  # -> (B, C, t, m)
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether torch's own convolutions serve: for many frames, and to be written down."""
+        return self.shapes[0][0] > MOST_FRAMES or torch.compiler.is_exporting()
+
+    def convolve(self, x: torch.Tensor) -> torch.Tensor:
+        """The same as `mimii.networks.convolution` orders it: (B, frames, n_mels) -> (m, t*C, B)."""
+        x = x.permute(2, 1, 0)  # -> (M, T, B)
+        layers = (layer for layer in self.layers if isinstance(layer, nn.Conv2d))
+        for layer, reached in zip(layers, self.reached(), strict=True):
+            x = convolution(x, layer, reached)  # its ReLU is in it
+        return x
+
+    def reached(self) -> list[torch.Tensor]:
+        """See `mimii.networks.convolution.reach`, of each convolution."""
+        return [self.get_buffer(f"reach_{number}") for number in range(len(self.strides))]
 
 
 class LSTMEncoder(nn.Module):
@@ -115,8 +140,10 @@ class LSTMEncoder(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Read the frames in order."""
-        states, _ = self.lstm(x)
-        return states[:, -1]  # (B, T, H) -> (B, H); torch 2.11 can't export the last states, which are the same
+        if torch.compiler.is_exporting():
+            states, _ = self.lstm(x)
+            return states[:, -1]  # (B, T, H) -> (B, H); torch 2.11 can't export the last states, which are the same
+        return lstm(x.permute(1, 2, 0), self.lstm, x.shape[1])[-1].T  # (B, T, M) -> (T, M, B) -> (T, H, B) -> (B, H)
 
 
 class AttentionEncoder(nn.Module):
@@ -137,7 +164,9 @@ class AttentionEncoder(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Let each frame look at all frames of the window."""
-        return self.layer(self.embed(x) + self.positions)  # (B, T, M) -> (B, T, W)
+        if torch.compiler.is_exporting():
+            return self.layer(self.embed(x) + self.positions)  # (B, T, M) -> (B, T, W)
+        return encoder_layer(x.transpose(0, 1), self.embed, self.positions, self.layer).transpose(0, 1)
 
 
 class ResidualBlock(nn.Module):
