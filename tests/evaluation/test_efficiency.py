@@ -80,7 +80,38 @@ def test_a_call_is_handed_only_the_frames_of_its_windows(monkeypatch):
     assert {frames for gathered, frames in scorer.calls if len(gathered) == 20} <= set(range(3, 61))
 
 
-def test_latency_is_of_repeated_calls_with_different_windows():
+class Clock:
+    """A clock that only calls move on: by what they take, one after the other and again from the first."""
+
+    def __init__(self, monkeypatch, seconds):
+        self.now, self.seconds, self.calls = 0.0, seconds, 0
+        monkeypatch.setattr(efficiency.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(efficiency, "_SECONDS", 0.2)
+
+    def __call__(self, windows):
+        self.now += self.seconds[self.calls % len(self.seconds)]
+        self.calls += 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "calls", "latency"),
+    [
+        ([0.0001], 5 + 50, 0.1),  # all calls take next to nothing
+        ([0.008], 3 + 3, 8),  # they agree
+        ([0.03], 1 + 3, 30),
+        ([0.5], 1 + 1, 500),
+        ([0.004, 0.008, 0.005, 0.009], 4 + 32, 6.5),  # they don't
+    ],
+)
+def test_calls_whose_times_agree_are_not_repeated(seconds, calls, latency, monkeypatch):
+    clock = Clock(monkeypatch, seconds)
+    windows = make_windows(1)
+    assert efficiency._median_seconds(clock, [windows], 50) * 1e3 == pytest.approx(latency)
+    assert clock.calls == calls
+
+
+def test_latency_is_of_repeated_calls_with_different_windows(monkeypatch):
+    monkeypatch.setattr(efficiency, "_SECONDS", 60)
     scorer = Scorer()
     measure(scorer, make_windows(1000))
     singles = [gathered.tobytes() for gathered, _ in scorer.calls if len(gathered) == 1]

@@ -1,3 +1,4 @@
+import threading
 import time
 
 import numpy as np
@@ -154,3 +155,21 @@ def test_a_recording_whose_frames_overflow_is_skipped_by_name(loud_paths, device
     assert [isinstance(result.frames, extraction.Skipped) for result in results] == [False, True, True, False]
     assert "overflow" in results[1].frames.reason
     assert all(np.isfinite(results[number].frames).all() for number in (0, 3))
+
+
+@pytest.mark.parametrize(("spare_core", "wait", "is_ahead"), [(True, 60, True), (False, 60, False), (False, -60, True)])
+def test_a_thread_reads_ahead_where_it_takes_no_core_or_the_disk_is_waited_for(
+    spare_core, wait, is_ahead, paths, monkeypatch
+):
+    threads = set()
+    genuine = extraction._read
+
+    def read(*arguments):
+        threads.add(threading.current_thread())
+        return genuine(*arguments)
+
+    monkeypatch.setattr(extraction, "_WAIT", wait)
+    monkeypatch.setattr(extraction, "_read", read)
+    chunk = Chunk(0, 0, paths, SETTINGS, spare_core=spare_core)
+    check(by_place([extraction._extract_chunk(chunk)]), paths)
+    assert bool(threads - {threading.main_thread()}) == is_ahead

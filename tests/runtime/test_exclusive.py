@@ -233,11 +233,16 @@ def test_a_directory_of_another_user_is_not_used(tmp_path, monkeypatch):
 
 def test_after_a_step_it_tells_how_long_the_others_took(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Exclusive, "_LOOK_EVERY", 0)
     exclusive = Exclusive()
     with exclusive.working():
         assert exclusive.after_step() == 0
-        monkeypatch.setattr(exclusive, "_last", exclusive._last - 1000)
+        # of one that died while it measured: nobody has locked the gate
+        measuring = shared_directory() / "measuring"
+        measuring.touch()
         assert exclusive.after_step() > 0
+        assert not measuring.exists()
+        assert exclusive.after_step() == 0
 
 
 @pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 12345"), OSError("No username set")])

@@ -127,12 +127,13 @@ def _recognise(
                 machine = facts.machine
                 if not "".join(machine).isprintable():
                     raise UserError(f"{os.fsencode(upwards.parent)!r}: a machine's name must be plain text; rename it")
-                snr, machine_type, machine_id = map(one_form, machine)
-                facts = facts._replace(
-                    machine=(snr, machine_type, machine_id),
-                    name=one_form(facts.name),
-                    attributes=one_form(facts.attributes),
-                )
+                if not "".join((*machine, facts.name, facts.attributes)).isascii():
+                    snr, machine_type, machine_id = map(one_form, machine)
+                    facts = facts._replace(
+                        machine=(snr, machine_type, machine_id),
+                        name=one_form(facts.name),
+                        attributes=one_form(facts.attributes),
+                    )
                 return candidate, Found(f"{directory}{os.sep}{name}", facts, upwards)
         if upwards == base:
             return "", None
@@ -179,19 +180,22 @@ def join_parts(recordings: Sequence[Found], layout: Layout, unused: Unused) -> l
             best[key] = recording
 
     firsts: dict[tuple, Found] = {}
-    homes: dict[tuple, dict[tuple, Path]] = {}  # of each machine: its directories, apart from their split
     for recording in best.values():
-        facts, home = recording.facts, recording.directory.parent
+        facts = recording.facts
         name = layout.clip(_stem(facts.name))
         first = firsts.setdefault((recording.dataset, facts.machine, facts.label, name), recording)
         if first.directory != recording.directory:
             raise UserError(
-                f"{first.directory.parent} and {home} both hold machine '{machine_name(facts.machine)}', with "
-                f"{recording.facts.name} and perhaps others in each: point --base_dir at one of the two data sets, or "
-                "remove the one you do not need"
+                f"{first.directory.parent} and {recording.directory.parent} both hold machine "
+                f"'{machine_name(facts.machine)}', with {facts.name} and perhaps others in each: point --base_dir at "
+                "one of the two data sets, or remove the one you do not need"
             )
+    homes: dict[tuple, dict[tuple, Path]] = {}  # of each machine: its directories, apart from their split
+    places = dict.fromkeys((one.dataset, *one.facts.machine, one.directory) for one in best.values())
+    for *of_machine, directory in places:
+        home = directory.parent
         without_split = tuple(part for part in home.parts if part.casefold() not in SPLIT_FOLDERS)
-        homes.setdefault((recording.dataset, *facts.machine), {}).setdefault(without_split, home)
+        homes.setdefault(tuple(of_machine), {}).setdefault(without_split, home)
     if joined := {machine: list(found.values()) for machine, found in homes.items() if len(found) > 1}:
         machine, (first_home, second_home, *_) = next(iter(joined.items()))
         log.info(

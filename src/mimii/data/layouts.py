@@ -122,13 +122,21 @@ class _Mimii(Layout):
     has_snr = True
 
     def read(self, directory: Path, below: PurePosixPath, base: Path | None = None) -> PathFacts | None:
+        *folders, name = below.parts
+        facts = self._of_folder(directory, tuple(folders), base)
+        return facts and facts._replace(name=facts.name + name)
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def _of_folder(directory: Path, below: tuple[str, ...], base: Path | None) -> PathFacts | None:
+        """What the path of all recordings of a folder says; the name is what stands before that of a recording."""
         label = LABEL_FOLDERS.get(directory.name.casefold())
         if label is None or directory.parent.name.casefold() in LABEL_FOLDERS:
             return None  # normal/normal/ is a part of the first normal/
-        folders = [part.casefold() for part in below.parts[:-1]]
+        folders = [part.casefold() for part in below]
         if any(LABEL_FOLDERS.get(folder, label) != label for folder in folders):
             return None
-        machine, name, split = directory.parent, below, ""
+        machine, name, split = directory.parent, list(below), ""
         if base is not None and base in directory.parents:
             above = machine.relative_to(base).parts
             if any(folder.casefold() in VALIDATION_FOLDERS for folder in (*above, *folders)):
@@ -140,8 +148,8 @@ class _Mimii(Layout):
                 number = splits[-1]
                 split = SPLIT_FOLDERS[above[number].casefold()]
                 machine = base.joinpath(*above[:number], *above[number + 1 :])
-                name = above[number] / below  # because the same file name may be in train/ and in test/
-        return PathFacts(parse_machine(machine), label, str(name), split)
+                name.insert(0, above[number])  # because the same file name may be in train/ and in test/
+        return PathFacts(parse_machine(machine), label, "".join(f"{folder}/" for folder in name), split)
 
     def path(
         self, machine: Machine, label: str, index: int, split: str = "", domain: str = "", attributes: str = ""

@@ -8,6 +8,7 @@ import gc
 import math
 import platform
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -27,7 +28,9 @@ _BATCHES = 5
 # in a call for the throughput: the same for every model and training
 _BATCH_SIZE = 256  # windows
 _BATCH_RECORDINGS = 16
-_SECONDS = 0.2  # after which no further call is made, and no further one to warm up: some models are slow
+_SECONDS = 0.1  # after which no further call is made, and after a tenth no further one to warm up: some models are slow
+_FEWEST = 3  # times that may agree
+_AGREED = 0.02  # standard error of a median, of which further calls would tell no more
 
 
 class PeakMemory:
@@ -91,13 +94,16 @@ class PeakMemory:
 def settle() -> None:
     """Free what nobody uses any more, so that it is not freed later and taken for what a block does not need."""
     gc.collect()  # networks and graphs of earlier tasks hold each other
-    _freeze()
+    _freeze(len(sys.modules) // 100)
     _give_back()
 
 
 @cache
-def _freeze() -> None:
-    """Let what is there never be looked through again for garbage: libraries alone are half a million objects."""
+def _freeze(hundreds: int) -> None:
+    """Let what is there never be looked through again for garbage: libraries alone are half a million objects.
+
+    It is done again for each further hundred of modules: a worker loads a library when a model needs it.
+    """
     gc.freeze()
 
 
@@ -179,15 +185,25 @@ def _compact(windows: Windows) -> Windows:
 
 
 def _median_seconds(score: Callable[[Windows], object], inputs: list[Windows], calls: int) -> float:
+    """The median time of a call; of so many calls at most, and of fewer where their times agree: all others wait."""
     begin = time.perf_counter()
     for call in range(_WARM_UP):
         score(inputs[call % len(inputs)])
-        if time.perf_counter() - begin > _SECONDS:
+        if time.perf_counter() - begin > _SECONDS / 10:
             break
     times: list[float] = []
-    while len(times) < calls and sum(times) < _SECONDS:
+    while len(times) < calls and sum(times) < _SECONDS and not _agree(times):
         windows = inputs[len(times) % len(inputs)]
         begin = time.perf_counter()
         score(windows)
         times.append(time.perf_counter() - begin)
     return statistics.median(times)
+
+
+def _agree(times: list[float]) -> bool:
+    """Tell whether the median is known well enough; of calls that take next to nothing, all are made."""
+    if len(times) < _FEWEST or sum(times) < _SECONDS / 10:
+        return False
+    lower, median, upper = statistics.quantiles(times, n=4)
+    # of n values of a normal distribution, from their interquartile range
+    return 0.93 * (upper - lower) / math.sqrt(len(times)) < _AGREED * median

@@ -85,7 +85,10 @@ class Origins:
 
 def _numbered(recordings: "pd.DataFrame", columns: list[str]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
     """Number the values of some columns: (n,) numbers, and the values in their order."""
-    rows = [tuple(map(str, row)) for row in recordings[columns].itertuples(index=False)]
-    values = sorted(set(rows))
+    # few values among many recordings, in the order of their first recordings
+    distinct = recordings[columns].drop_duplicates().itertuples(index=False)
+    found = [tuple(map(str, row)) for row in distinct]
+    place = recordings.groupby(columns, sort=False, dropna=False).ngroup().to_numpy(dtype=np.int64)
+    values = sorted(set(found))
     numbers = {value: number for number, value in enumerate(values)}
-    return np.array([numbers[row] for row in rows], dtype=np.int64), values
+    return np.array([numbers[value] for value in found], dtype=np.int64)[place], values

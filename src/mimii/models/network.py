@@ -162,6 +162,16 @@ class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
 
         return inference.mean_by_recording(self.network, residual, windows, self.device)
 
+    def errors_and_residuals(self, windows: Windows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What `score_windows` and `mean_residuals` give, in one pass: the errors, the numbers and the means."""
+
+        def both(batch: torch.Tensor) -> torch.Tensor:
+            residual = self.network.residual(batch)
+            # (B, T, M) -> (B, 1) and (B, M) -> (B, 1 + M)
+            return torch.cat([self.network.error(residual)[:, None], residual.mean(dim=1)], dim=1)
+
+        return inference.values_and_means(self.network, both, windows, self.device)
+
     def look_back(self, windows: Windows, validation: Windows | None, history: History) -> None:
         """Find how the residuals of the trained network are distributed."""
         begin = time.perf_counter()
@@ -182,11 +192,11 @@ class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
 
     def score_every_way(self, windows: Windows) -> dict[Way, np.ndarray]:
         """Score of each recording, by the errors of its windows in each pooling and by its mean residual."""
-        errors = self.score_windows(windows)
+        errors, _, residuals = self.errors_and_residuals(windows)
         scores: dict[Way, np.ndarray] = {
             ("mse", pooling): pool_scores(windows, errors, pooling)[1] for pooling in SCORE_POOLINGS
         }
-        return scores | {("mahalanobis", ""): self.residuals.distance(self.mean_residuals(windows)[1])}
+        return scores | {("mahalanobis", ""): self.residuals.distance(residuals)}
 
     def calibrate(self, windows: Windows, validation: Windows | None, training: Training) -> dict[Way, NormalScores]:
         """Scores of the validation recordings or, of fewer than ten, of all training recordings.
@@ -195,17 +205,15 @@ class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
         the residuals of others; see `mimii.evaluation.scoring.folds`.
         """
         parts = [part for part in (windows, validation) if part is not None]
-        numbers = np.concatenate([np.unique(part.recording) for part in parts])
-        errors = [self.score_windows(part) for part in parts]
+        errors, numbers_of, residuals = zip(*map(self.errors_and_residuals, parts), strict=True)
+        numbers = np.concatenate(numbers_of)
         scores: dict[Way, np.ndarray] = {
             ("mse", pooling): np.concatenate(
                 [pool_scores(part, values, pooling)[1] for part, values in zip(parts, errors, strict=True)]
             )
             for pooling in SCORE_POOLINGS
         }
-        scores["mahalanobis", ""] = self._held_out_distances(
-            np.concatenate([self.mean_residuals(part)[1] for part in parts])
-        )
+        scores["mahalanobis", ""] = self._held_out_distances(np.concatenate(residuals))
         learnt_from = len(np.unique(windows.recording))
         if len(numbers) - learnt_from < ENOUGH:
             return {way: NormalScores(numbers, values, "training") for way, values in scores.items()}

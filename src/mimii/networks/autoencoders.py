@@ -51,7 +51,12 @@ class Autoencoder(Network):
 
     def score(self, windows: torch.Tensor) -> torch.Tensor:
         """Mean squared error of each window: (B, frames, n_mels) -> (B,)."""
-        return self.residual(windows).square().mean(dim=(1, 2))
+        return self.error(self.residual(windows))
+
+    @staticmethod
+    def error(residual: torch.Tensor) -> torch.Tensor:
+        """Mean squared error of each window, from what `residual` gives: (B, T, n_mels) -> (B,)."""
+        return residual.square().mean(dim=(1, 2))
 
 
 class DenseAE(Autoencoder):

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from PIL import Image
 
@@ -65,10 +67,13 @@ class Figure:
 
 def _png(canvas: Canvas) -> bytes:
     """The picture in 256 colours, with which it takes a third of the room in the page."""
-    pixels, png = io.BytesIO(), io.BytesIO()
-    canvas.savefig(pixels, format="png")
-    whole = Image.open(pixels).convert("RGB")
-    whole.quantize(256, dither=Image.Dither.NONE).save(png, "png", dpi=whole.info.get("dpi"))
+    dpi, before = mpl.rcParams["savefig.dpi"], canvas.dpi
+    pixels = FigureCanvasAgg(canvas)
+    canvas.dpi = dpi
+    pixels.draw()  # once; savefig draws twice, and writes a PNG that would have to be read again
+    canvas.dpi = before
+    whole, png = Image.fromarray(np.asarray(pixels.buffer_rgba())).convert("RGB"), io.BytesIO()
+    whole.quantize(256, dither=Image.Dither.NONE).save(png, "png", dpi=(dpi, dpi))
     return png.getvalue()
 
 

@@ -45,9 +45,9 @@ class Exclusive:
     """Lets one task measure its latency while every other task of this user on this host waits.
 
     Who works has locked a file of its own in a shared directory. Who measures closes the gate, a lock that everybody
-    takes for a moment before working, and waits until all files are free; those who work let go of theirs once a
-    second. The operating system frees the locks of a process that dies. A process that was stopped is waited for once
-    and not for ever: the others then go on beside it.
+    takes for a moment before working, and waits until all files are free; those who work see a file beside the gate and
+    let go of theirs. The operating system frees the locks of a process that dies. A process that was stopped is waited
+    for once and not for ever: the others then go on beside it.
 
     It is the hooks of a training; see `mimii.training.hooks.Hooks`.
 
@@ -62,7 +62,7 @@ class Exclusive:
         After `alone`: nobody worked or measured meanwhile.
     """
 
-    _PAUSE_EVERY = 1.0  # [s]
+    _LOOK_EVERY = 0.02  # [s], whether another one wants to measure; to look takes some microseconds
 
     # processes that this one has waited for in vain: they are not waited for again
     _given_up: ClassVar[set[str]] = set()
@@ -86,7 +86,7 @@ class Exclusive:
             self._pause()
 
     def after_step(self) -> float:
-        """Let others measure where a second has passed since the last time; call it often while working.
+        """Let others measure who wait for it; call it often while working.
 
         Returns
         -------
@@ -94,7 +94,10 @@ class Exclusive:
             How long the others took [s].
         """
         begin = time.monotonic()
-        if begin - self._last < self._PAUSE_EVERY:
+        if begin - self._last < self._LOOK_EVERY:
+            return 0.0
+        self._last = begin
+        if not self._at_gate.exists():
             return 0.0
         if self._device.startswith("cuda"):
             import torch
@@ -126,6 +129,9 @@ class Exclusive:
         """Be one who works."""
         is_open = self._take_gate()
         try:
+            if is_open:
+                with suppress(OSError):  # of a process that died while it measured
+                    self._at_gate.unlink(missing_ok=True)
             self._mine = FileLock(self._directory / f"{os.getpid()}-{uuid.uuid4().hex}.working")
             self._mine.acquire()
         finally:

@@ -11,7 +11,8 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT = 120.0  # [s] for one and the same process
 SAY_AFTER = 5.0  # [s]
 
-_POLL_EVERY = 0.05  # [s]; asleep in Python, so that Ctrl-C and SIGTERM are heard
+# asleep in Python, so that Ctrl-C and SIGTERM are heard; a wait is made longer by a tenth at most, and looks seldom
+_POLL_EVERY = 0.002, 0.05  # [s] at first and later
 
 
 def acquire(lock: BaseFileLock, holder: Callable[[], str], reason: str, *, given_up: set[str] | None = None) -> bool:
@@ -64,4 +65,4 @@ def acquire(lock: BaseFileLock, holder: Callable[[], str], reason: str, *, given
         if waited >= SAY_AFTER and not has_said:
             has_said = True
             log.info("Waiting for %s %s, for at most %.0f s.", name, reason, LONGEST_WAIT)
-        time.sleep(_POLL_EVERY)
+        time.sleep(min(max(_POLL_EVERY[0], waited / 10), _POLL_EVERY[1]))

@@ -98,8 +98,8 @@ class DetectionTask(Task[TrainedDetector]):
         return trained.model.score_recordings(windows, *way)
 
     def apply_every_way(self, trained: TrainedDetector, windows: Windows) -> dict[Way, tuple[np.ndarray, np.ndarray]]:
-        """Anomaly scores in each way; for several back-ends the recordings are embedded once."""
-        if not REGISTRY[self.model].has_embedding:
+        """Anomaly scores in each way; for several of them the recordings are reconstructed or embedded once."""
+        if len(self.ways) == 1:
             return super().apply_every_way(trained, windows)
         numbers, every_way = np.unique(windows.recording), trained.model.score_every_way(windows)
         return {way: (numbers, every_way[way]) for way in self.ways}
@@ -282,8 +282,9 @@ def _trainable(tasks: list[DetectionTask]) -> list[DetectionTask]:
     """
     kept: list[DetectionTask] = []
     dropped: dict[tuple[str, str], list[str]] = {}
+    one_class = _with_one_class(tasks)
     for task in tasks:
-        if why := _why_not_trained(task):
+        if why := _why_not_trained(task, task in one_class):
             names = dropped.setdefault(why, [])
             names += [machine_name(machine[machine_columns(machine)].iloc[0]) for machine in task.group.machines]
         else:
@@ -293,17 +294,13 @@ def _trainable(tasks: list[DetectionTask]) -> list[DetectionTask]:
         if not kept:
             raise UserError(message)
         log.warning("Not used: %s.", message)
-    _name_lesser_fusions(kept)
+    _name_lesser_fusions([task for task in kept if task.model == "fusion" and task in one_class])
     return kept
 
 
 def _name_lesser_fusions(tasks: list[DetectionTask]) -> None:
     """Warn once of the fusions that do without some members, because there is no other machine to compare with."""
-    names = {
-        task.group.name: [name for name in task.clip.fuse if REGISTRY[name].knows_machines]
-        for task in tasks
-        if task.model == "fusion" and _has_one_class(task)
-    }
+    names = {task.group.name: [name for name in task.clip.fuse if REGISTRY[name].knows_machines] for task in tasks}
     if missing := {name: members for name, members in names.items() if members}:
         members = next(iter(missing.values()))
         log.warning(
@@ -314,28 +311,38 @@ def _name_lesser_fusions(tasks: list[DetectionTask]) -> None:
         )
 
 
-def _why_not_trained(task: DetectionTask) -> tuple[str, str] | None:
+def _why_not_trained(task: DetectionTask, has_one_class: bool) -> tuple[str, str] | None:
     """Why a detector that knows machines apart can do nothing with the machines of its group, and the remedy."""
-    if REGISTRY[task.model].has_embedding and _has_one_class(task):
+    if REGISTRY[task.model].has_embedding and has_one_class:
         remedy = {
             "machine": "; leave --scope out, or choose type or all",
             "type": "; --scope all compares machines of all types, if --base_dir and the options leave some",
             "all": "; choose more machines",
         }[task.scope]
         return f"{task.model} learns to tell machines apart, and has no other to compare with", remedy
-    if task.model == "fusion" and _has_one_class(task) and len(without_others(task.clip.fuse)) < 2:
+    if task.model == "fusion" and has_one_class and len(without_others(task.clip.fuse)) < 2:
         return "of --fuse nothing is left to fuse where there is no other machine to learn from", ""
     if not task.evaluations:
         return f"{task.model} finds none with recordings both to train on and to evaluate with", ""
     return None
 
 
-def _has_one_class(task: DetectionTask) -> bool:
-    """Tell whether there is nothing to tell apart in what a detector that knows machines apart learns from."""
-    train = task.group.recordings[learnt_from(task.group.recordings, task.model)]
-    if "supplement" in train:  # noise tells nothing apart that one wants to know
-        train = train[train["supplement"] == ""]
-    return len(Origins.of(train, task.clip.classes).classes) < 2
+def _with_one_class(tasks: list[DetectionTask]) -> set[DetectionTask]:
+    """Those of detectors that know machines apart which learn from recordings with nothing to tell apart."""
+    known: dict[tuple[MachineGroup, str], bool] = {}
+    found = set()
+    for task in tasks:
+        if not REGISTRY[task.model].knows_machines:
+            continue
+        key = task.group, task.clip.classes  # seeds and models share groups
+        if key not in known:
+            train = task.group.recordings[learnt_from(task.group.recordings, task.model)]
+            if "supplement" in train:  # noise tells nothing apart that one wants to know
+                train = train[train["supplement"] == ""]
+            known[key] = len(Origins.of(train, task.clip.classes).classes) < 2
+        if known[key]:
+            found.add(task)
+    return found
 
 
 def can_evaluate(recordings: pd.DataFrame, key: Key) -> bool:

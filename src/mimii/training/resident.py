@@ -113,8 +113,6 @@ class ResidentWindows:
 
     def __init__(self, windows: Windows, device: str | torch.device, frames: torch.Tensor | None = None):
         self.device = torch.device(device)
-        if self.device.type == "cpu":
-            self.at_once = min(self.at_once, 1024)  # what is between the layers fits into the caches then
         if frames is None:
             frames = self.settle(windows.frames, self.device)
         self.frames = frames
