@@ -1,5 +1,7 @@
 """What a stack of networks leaves behind: files of models, from which the tasks make their rows."""
 
+import multiprocessing
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,12 @@ from support import write_machine
 from mimii.errors import StorageError, TaskError
 from mimii.models import REGISTRY
 from mimii.models.files import load_model
-from mimii.runtime.processes import call_with_one_thread
+from mimii.runtime.processes import call_with_one_thread, in_parallel
 from mimii.settings import DataSettings, DetectionSettings, RunSettings, ScoringSettings, TrainingSettings
 from mimii.sweep import detection, engine, experiment, stacks
 from mimii.sweep.detection import DetectionTask
+from mimii.training import stacked
+from mimii.training.inference import NoRoomError
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA"))]
 COSTS = ("time", "per_sec", "mb", "timestamp", "jobs", "stacked")
@@ -90,13 +94,13 @@ def test_what_is_trained_is_not_trained_again_and_what_is_missing_is(data, tmp_p
     log_lines.clear()
     again = experiment.run(settings_for(data, tmp_path, models=("simple_ae",)))
     assert [line for line in log_lines if "side by side" in line] == [
-        "INFO Training simple_ae of 2 machine groups on cpu, 2 side by side."
+        "INFO Training 2 networks of simple_ae on cpu, 2 side by side."
     ]
     assert comparable(again.rows).equals(comparable(first.rows))
     log_lines.clear()
     retrained = experiment.run(settings_for(data, tmp_path, models=("simple_ae",), retrain=True))
     assert [line for line in log_lines if "side by side" in line] == [
-        "INFO Training simple_ae of 4 machine groups on cpu, 3 side by side."
+        "INFO Training 4 networks of simple_ae on cpu, 3 side by side."
     ]
     assert not retrained.failed
 
@@ -123,9 +127,7 @@ def test_a_network_that_fails_ends_its_own_task_only(data, tmp_path, on_any_devi
 
 
 def test_where_memory_is_short_fewer_are_trained_side_by_side(data, tmp_path, on_any_device, monkeypatch, log_lines):
-    from mimii.training import stacked
-
-    make, asked = stacked.Stack, []
+    make, asked = stacked.Slots, []
 
     def short_of_memory(network, frames, regions, **sizes):
         asked.append(len(regions))
@@ -133,13 +135,99 @@ def test_where_memory_is_short_fewer_are_trained_side_by_side(data, tmp_path, on
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return make(network, frames, regions, **sizes)
 
-    monkeypatch.setattr(stacked, "Stack", short_of_memory)
+    monkeypatch.setattr(stacked, "Slots", short_of_memory)
     monkeypatch.setattr(stacks, "_width", lambda tasks, device: 4)
     result = experiment.run(settings_for(data, tmp_path, models=("simple_ae",)))
     assert asked == [4, 2]
     assert "WARNING The GPU is short of memory: 2 networks side by side, not 4." in log_lines
     assert not result.failed
     assert set(result.rows["stacked_with"]) == {1}
+
+
+class OutOfMemory:
+    """Runs out of a GPU's memory the first time, in one of the words that there are for it."""
+
+    def __init__(self, work, error):
+        self.work = work
+        self.error = error
+
+    def __call__(self, *arguments, **options):
+        if self.error:
+            error, self.error = self.error, None
+            raise error
+        return self.work(*arguments, **options)
+
+
+MEMORY_ERRORS = [
+    torch.cuda.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+    NoRoomError("the GPU has too little room"),
+]
+
+
+@pytest.mark.parametrize("error", MEMORY_ERRORS)
+def test_where_memory_ends_in_an_epoch_the_rest_is_trained_by_fewer_side_by_side(
+    error, data, tmp_path, on_any_device, monkeypatch, log_lines
+):
+    monkeypatch.setattr(stacked, "total_loss", OutOfMemory(stacked.total_loss, error))
+    monkeypatch.setattr(stacks, "_width", lambda tasks, device: 4)
+    result = experiment.run(settings_for(data, tmp_path, models=("simple_ae",)))
+    assert [line for line in log_lines if "side by side" in line] == [
+        "INFO Training 4 networks of simple_ae on cpu, 4 side by side.",
+        "WARNING The GPU is short of memory: 2 networks side by side, not 4.",
+        "INFO Training 4 networks of simple_ae on cpu, 2 side by side.",
+    ]
+    assert not result.failed
+    assert set(result.rows["stacked_with"]) == {1}
+
+
+@pytest.mark.parametrize("error", MEMORY_ERRORS)
+def test_a_model_that_can_not_be_completed_beside_others_is_left_to_its_task(
+    error, data, tmp_path, on_any_device, monkeypatch
+):
+    keep = OutOfMemory(DetectionTask.keep, error)
+    monkeypatch.setattr(DetectionTask, "keep", lambda *arguments: keep(*arguments))
+    result = experiment.run(settings_for(data, tmp_path, models=("simple_ae",)))
+    assert not result.failed
+    assert sorted(result.rows.drop_duplicates("machine_id")["stacked_with"] > 0) == [False, True, True, True]
+
+
+def test_features_that_fail_unexpectedly_end_one_task(data, tmp_path, on_any_device, monkeypatch):
+    load = DetectionTask.load_features
+
+    def broken(task):
+        if task.group.key[-1] == "id_01":
+            raise ValueError("an array of 3 dimensions")
+        return load(task)
+
+    monkeypatch.setattr(DetectionTask, "load_features", broken)
+    result = experiment.run(settings_for(data, tmp_path, models=("simple_ae",)))
+    assert result.failed == ["simple_ae 6dB fan id_01"]
+    assert (result.rows["stacked_with"] > 0).all()
+
+
+def test_what_a_process_trained_before_it_died_is_not_trained_again(data, tmp_path, on_any_device, log_lines):
+    (stack,) = stacks.make_stacks(planned(data, tmp_path, models=("simple_ae",)), 1)
+    for task in stack.tasks:
+        task.model_path.parent.mkdir(exist_ok=True)
+    first = stacks.train(stack)
+    stack.tasks[1].model_path.unlink()
+    stack.tasks[2].model_path.unlink()
+    log_lines.clear()
+    assert stacks.train(stack).trained == first.trained == {task.model_path for task in stack.tasks}
+    assert "INFO Training 4 networks of simple_ae on cpu, 2 side by side." in log_lines
+
+
+def test_a_stack_is_a_task_for_another_process(data, tmp_path, monkeypatch):
+    """It can be sent there and back, also a single one."""
+    tasks = tuple(planned(data, tmp_path, models=("simple_ae",)))
+    assert stacks.make_stacks(tasks, 1) == []  # on a CPU nothing is stacked
+    results = list(in_parallel(_names_and_process, [stacks.Stack(tasks)], 1, apart=True))
+    assert results == [([task.name for task in tasks], False)]
+
+
+def _names_and_process(stack):
+    return [task.name for task in stack.tasks], multiprocessing.parent_process() is None
 
 
 def test_a_stack_that_fails_unexpectedly_leaves_its_networks_to_be_trained_alone(
@@ -153,8 +241,7 @@ def test_a_stack_that_fails_unexpectedly_leaves_its_networks_to_be_trained_alone
     assert not result.failed
     assert set(result.rows["stacked_with"]) == {0}
     assert [line for line in log_lines if line.startswith("WARNING")] == [
-        "WARNING simple_ae of 4 machine groups can't be trained side by side, and are trained one by one: "
-        "an illegal instruction."
+        "WARNING 4 networks of simple_ae can't be trained side by side, and are trained alone: an illegal instruction."
     ]
 
 
@@ -187,7 +274,7 @@ def planned(data, tmp_path, **changes):
 def test_a_stack_has_networks_of_one_kind_the_largest_machines_first(data, tmp_path, on_any_device):
     tasks = planned(data, tmp_path, models=("simple_ae", "vae", "knn"), seeds=(3, 4))
     made = stacks.make_stacks(tasks, 1)
-    assert [stack.name for stack in made] == ["simple_ae of 8 machine groups", "vae of 8 machine groups"]
+    assert [stack.name for stack in made] == ["8 networks of simple_ae", "8 networks of vae"]
     machines = [task.group.key[-1] for task in made[0].tasks]
     assert machines == ["id_03", "id_03", "id_02", "id_02", "id_01", "id_01", "id_00", "id_00"]
 

@@ -1,6 +1,8 @@
 """Networks that are trained side by side learn what each one learns alone."""
 
 import copy
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from mimii.networks.base import Network
 from mimii.settings import TrainingSettings
 from mimii.training.hooks import NoHooks, Training
 from mimii.training.loop import train
+from mimii.training.slots import Slots
 from mimii.training.stacked import train_stacked
 
 torch.set_num_threads(1)
@@ -184,6 +187,39 @@ def test_what_a_network_learns_does_not_depend_on_those_beside_it():
     assert other.history.train_loss != one.history.train_loss
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_machines_of_any_size_in_stacks_of_any_width_learn_what_they_would_alone(seed):
+    """Batches that fill an epoch or do not, slots that are taken again, stacks that become narrower."""
+    rng = np.random.default_rng(seed)
+    batch, epochs, width = int(rng.choice([13, 26, 64])), int(rng.choice([1, 2, 4])), int(rng.integers(1, 5))
+    kind = NETWORKS[int(rng.choice([0, 2, 7, 10]))]
+    candidates = [
+        Machine(lambda: kind(16, 5), number, *machine(number, int(rng.integers(1, 7)), int(rng.integers(0, 3))))
+        for number in range(int(rng.integers(2, 7)))
+    ]
+    how = settings(batch_size=batch, epochs=epochs)
+    for ended, candidate in zip(together(candidates, how, "cpu", width), candidates, strict=True):
+        assert_same(ended, *alone(candidate, how, "cpu"))
+
+
+def test_frames_of_a_machine_are_let_go_when_it_has_ended():
+    alive = weakref.WeakSet()
+
+    class Loads(Machine):
+        def load(self):
+            windows, validation = machine(self.seed, 2 + 3 * self.seed)
+            alive.add(windows)
+            return windows, validation
+
+    candidates = [Loads(lambda: autoencoders.SimpleAE(16, 5), number, None, None) for number in range(4)]
+    counts = []
+    for one in train_stacked(candidates, settings(), NoHooks(), device="cpu", width=4):
+        del one
+        gc.collect()
+        counts.append(len(alive))
+    assert counts == [3, 2, 1, 0]
+
+
 def test_trained_networks_share_no_memory():
     first, second = together(
         [Machine(lambda: autoencoders.SimpleAE(16, 5), number, *machine(number, 3)) for number in range(2)],
@@ -215,10 +251,27 @@ def test_time_in_which_others_measured_is_not_counted_and_the_rest_is_shared(mon
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
-def test_the_step_of_a_stack_is_a_captured_graph():
-    from mimii.training.stack import Stack
+@pytest.mark.parametrize("network_class", NETWORKS)
+def test_a_captured_step_is_the_step(network_class):
+    def learn(take):
+        slots = Slots(
+            network_class(16, 5),
+            torch.zeros(2, 300, 16, device="cuda"),
+            range(2),
+            windows=208,
+            length=5,
+            batch_size=64,
+            learning_rate=1e-3,
+        )
+        for slot in range(2):
+            torch.manual_seed(slot)
+            network = network_class(16, 5)
+            windows, _ = machine(slot, 8)
+            network.fit_scale(windows)
+            data = slots.seat(slot, network, windows, slot)
+            slots.begin_epoch(slot, data.starts)
+        for _ in range(3):
+            take(slots)
+        return [slots.total(slot).item() for slot in range(2)]
 
-    sizes = {"windows": 96, "length": 5, "batch_size": 16, "learning_rate": 1e-3}
-    for network_class in NETWORKS:
-        stack = Stack(network_class(16, 5), torch.zeros(3, 100, 16, device="cuda"), range(3), **sizes)
-        assert stack._graph is not None
+    assert learn(Slots.take_step) == pytest.approx(learn(Slots._take), rel=1e-5)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mimii.networks.stacking import Stackable
+from mimii.networks.stacking import OfManyNetworks
 
 
 def encoder_layer(
@@ -49,7 +49,7 @@ def encoder_layer(
     return layer.norm2(states + layer.linear2(functional.gelu(layer.linear1(states))))
 
 
-class _Attend(Stackable):
+class _Attend(OfManyNetworks):
     """Attention of each head: queries, keys and values (K, 3, heads, d, T, B) -> (K, heads, d, T, B), and its weights.
 
     The sums are made term by term, so that there are no large tensors of terms: memory takes longer than arithmetic.

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mimii.networks.stacking import Stackable
+from mimii.networks.stacking import OfManyNetworks
 
 MOST_FRAMES = 8  # beyond, torch's own convolutions take less time
 
@@ -73,7 +73,7 @@ def _banded(weight: torch.Tensor, reached: torch.Tensor) -> torch.Tensor:
     return placed.unflatten(3, reached.shape[1:]).permute(3, 0, 2, 4, 1).flatten(3).flatten(0, 1)
 
 
-class _Down(Stackable):
+class _Down(OfManyNetworks):
     """(K, m, F, B), (K, G, 3, F), (K, G) -> (K, ceil(m / 2), G, B)."""
 
     @staticmethod
@@ -95,7 +95,7 @@ class _Down(Stackable):
         return of_x, _of_weight(grad, x.contiguous()), grad.sum(dim=(1, 3))
 
 
-class _Up(Stackable):
+class _Up(OfManyNetworks):
     """(K, m', G, B), (K, G, 3, F), (K, F) -> (K, m, F, B)."""
 
     @staticmethod

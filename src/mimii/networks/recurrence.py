@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mimii.networks.stacking import Stackable
+from mimii.networks.stacking import OfManyNetworks
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -39,7 +39,7 @@ def lstm(x: torch.Tensor, layers: nn.LSTM, frames: int) -> torch.Tensor:
     return x
 
 
-class _Layer(Stackable):
+class _Layer(OfManyNetworks):
     """A layer: (K, T or 1, I, B), weights (K, 4*H, I), (K, 4*H, H), (K, 4*H) -> (K, T, H, B), and for its derivative.
 
     The derivative needs the gates (K, T, 4*H, B), the doubled cells and half of their tanh, both (K, T, H, B).

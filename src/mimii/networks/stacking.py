@@ -6,7 +6,7 @@ import torch
 from torch.autograd import Function
 
 
-class Stackable(Function):
+class OfManyNetworks(Function):
     """An operation on tensors whose first dimension counts networks, (K, ...), with its own derivative.
 
     Under `torch.func.vmap` the networks that it stacks become that dimension: what is inside is never split up, and

@@ -42,6 +42,7 @@ def in_parallel(
     scheduler: str | None = None,
     *,
     lost: Callable[[Argument], Result] | None = None,
+    apart: bool = False,
 ) -> Generator[Result]:
     """Give the results as they come, in any order.
 
@@ -61,6 +62,8 @@ def in_parallel(
         Address of a Dask scheduler, whose workers call the function instead; see `mimii.runtime.cluster`.
     lost : callable, optional
         Gives the result for an argument with which two processes died.
+    apart : bool
+        A single call is done in another process, too: what it takes of memory and of a GPU ends with it.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def in_parallel(
         yield from on_cluster(function, arguments, scheduler)
         return
     jobs = min(jobs, len(arguments))
-    if jobs <= 1:
+    if jobs <= 1 and not apart:
         yield from (call_with_one_thread(function, argument) for argument in arguments)
         return
 

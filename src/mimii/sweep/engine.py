@@ -142,15 +142,18 @@ def run_tasks(
 
 
 def _train_stacks(pending: list[Task], run: RunSettings) -> tuple[list[Task], list[str]]:
-    """Train what can be trained side by side; gives the tasks that are left, and the names of those that failed."""
+    """Train what can be trained side by side; gives the tasks that are left, and the names of those that failed.
+
+    One job at a time is one network at a time, so that its training time is its own.
+    """
     on_gpu = [task for task in pending if task.can_be_stacked]
-    if not on_gpu:
+    if not on_gpu or run.jobs == 1:
         return pending, []
     places = on_gpu[0].jobs if run.scheduler else len({task.device for task in on_gpu})
     stacks = make_stacks(on_gpu, places)
     trained: set[Path] = set()
     failed: dict[Path, str] = {}
-    with closing(in_parallel(train, stacks, places, run.scheduler, lost=nothing_stacked)) as results:
+    with closing(in_parallel(train, stacks, places, run.scheduler, lost=nothing_stacked, apart=True)) as results:
         for stacked in results:
             trained |= stacked.trained
             for path, outcome in stacked.failed.items():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import psutil
 from filelock import FileLock, Timeout
 
-from mimii.errors import StorageError
+from mimii.errors import StorageError, TaskError
 from mimii.evaluation.efficiency import PeakMemory
 from mimii.features.windows import Features, Windows
 from mimii.runtime.exclusive import Exclusive, shared_directory
@@ -42,7 +42,7 @@ class Stack:
     Attributes
     ----------
     tasks : tuple of Task
-        Two or more that differ only in their machine groups and seeds; those with the most recordings come first.
+        Two or more that differ only in their machine groups and seeds; those with the most to learn from come first.
     """
 
     tasks: tuple[Task, ...]
@@ -50,7 +50,7 @@ class Stack:
     @property
     def name(self) -> str:
         """For messages."""
-        return f"{self.tasks[0].model} of {len(self.tasks)} machine groups"
+        return f"{len(self.tasks)} networks of {self.tasks[0].model}"
 
 
 @dataclass
@@ -63,16 +63,17 @@ class Stacked:
         The files of the trained models.
     failed : dict of Path to Outcome
         The outcomes of tasks that can't be done, by the files that were not written.
+    left : set of Path
+        The files of networks that are left to their tasks.
     """
 
     trained: set[Path] = field(default_factory=set)
     failed: dict[Path, Outcome] = field(default_factory=dict)
+    left: set[Path] = field(default_factory=set)
 
 
 def make_stacks(tasks: Sequence[Task], places: int) -> list[Stack]:
     """Find the tasks whose networks can be trained side by side, and are not trained yet.
-
-    Where one task is done at a time (``--jobs 1``), each network is trained alone, so that its time is its own.
 
     Parameters
     ----------
@@ -82,15 +83,22 @@ def make_stacks(tasks: Sequence[Task], places: int) -> list[Stack]:
     """
     kinds: dict[tuple, list[Task]] = {}
     for task in tasks:
-        if task.can_be_stacked and task.jobs > 1 and (task.retrain or not task.model_path.exists()):
+        if task.can_be_stacked and (task.retrain or not task.model_path.exists()):
             kind = type(task), task.model, replace(task.settings, seed=0), task.store.settings, task.clip
             kinds.setdefault(kind, []).append(task)
     stacks = []
     for of_kind in kinds.values():
-        of_kind.sort(key=lambda task: len(task.group.of_split("train")), reverse=True)
+        of_kind.sort(key=_size, reverse=True)
         parts = min(-(-places // len(kinds)), len(of_kind) // 2)
-        stacks += [Stack(tuple(of_kind[number::parts])) for number in range(parts)]
-    return stacks
+        stacks += [of_kind[number::parts] for number in range(parts)]
+    jobs = min(places, len(stacks))
+    return [Stack(tuple(replace(task, jobs=jobs) for task in tasks)) for tasks in stacks]
+
+
+def _size(task: Task) -> int:
+    """Bytes that the features of a task's machines take; 0 where they are not there, which the task will say."""
+    paths = [task.store.path(machine) for machine in task.group.machines]
+    return sum(path.stat().st_size for path in paths if path.exists())
 
 
 def train(stack: Stack) -> Stacked:
@@ -110,7 +118,7 @@ def train(stack: Stack) -> Stacked:
     except StorageError:
         raise
     except Exception as error:
-        log.warning("%s can't be trained side by side, and are trained one by one: %s.", stack.name, first_line(error))
+        log.warning("%s can't be trained side by side, and are trained alone: %s.", stack.name, first_line(error))
         log.debug("%s", "".join(traceback.format_exception(error)))
     return stacked
 
@@ -124,24 +132,40 @@ def _train_on(device: str, stack: Stack, stacked: Stacked) -> None:
     import torch
 
     from mimii.training.devices import precision
+    from mimii.training.inference import NoRoomError
     from mimii.training.stacked import train_stacked
 
     exclusive = Exclusive(device)
-    left = [_Candidate(replace(task, device=device)) for task in stack.tasks]
-    settings = left[0].training(exclusive).settings
-    width = _width(stack.tasks, device)
-    with exclusive.working(), precision(tf32=settings.tf32), PeakMemory(device) as memory:
-        while min(width, len(left)) > 1:
-            log.info("Training %s on %s, %d side by side.", stack.name, device, min(width, len(left)))
+    tasks = [replace(task, device=device) for task in stack.tasks]
+    # of a process that died: what it trained is there
+    stacked.trained |= {task.model_path for task in tasks if not task.retrain and task.model_path.exists()}
+    settings = tasks[0].training(exclusive).settings
+    width = _width(tasks, device)
+    with exclusive.working(), precision(tf32=settings.tf32):
+        while True:
+            done = stacked.trained | stacked.left | set(stacked.failed)
+            candidates = [_Candidate(task) for task in tasks if task.model_path not in done]
+            width = min(width, len(candidates))
+            if width < 2:
+                return
+            log.info("Training %s on %s, %d side by side.", stack.name, device, width)
             try:
-                for ended in train_stacked(left, settings, exclusive, device=device, width=width):
-                    _keep(left[ended.candidate], ended, exclusive, memory, stacked)
-            except torch.cuda.OutOfMemoryError:
+                with PeakMemory(device) as memory:
+                    for ended in train_stacked(candidates, settings, exclusive, device=device, width=width):
+                        _keep(candidates[ended.candidate], ended, exclusive, memory, stacked)
+            except (RuntimeError, NoRoomError) as error:
+                if not _is_short_of_memory(error):
+                    raise
                 log.warning("The GPU is short of memory: %d networks side by side, not %d.", width // 2, width)
                 width //= 2
-            done = stacked.trained | set(stacked.failed)
-            left = [candidate for candidate in left if candidate.task.model_path not in done]
+            del candidates
             torch.cuda.empty_cache()
+
+
+def _is_short_of_memory(error: Exception) -> bool:
+    """Tell whether a GPU lacks memory: torch's own error says so, those of CUDA and its libraries in their text."""
+    text = str(error).lower()
+    return isinstance(error, TaskError) or "out of memory" in text or "alloc_failed" in text
 
 
 class _Candidate:
@@ -181,7 +205,7 @@ class _Candidate:
 
 def _keep(candidate: _Candidate, ended: "Ended", exclusive: Exclusive, memory: PeakMemory, stacked: Stacked) -> None:
     """Complete the model of a network that has ended, and write its file."""
-    import torch
+    from mimii.training.inference import NoRoomError
 
     task, model, features = candidate.task, candidate.model, candidate.features
     candidate.model = candidate.features = None  # their memory is for those that come
@@ -203,10 +227,13 @@ def _keep(candidate: _Candidate, ended: "Ended", exclusive: Exclusive, memory: P
             task.keep(model, features, *learnt_from, candidate.training(exclusive), ended.history, facts)
             log.debug("trained in %.1f s, its share", ended.history.training_time_sec)
         stacked.trained.add(task.model_path)
-    except (StorageError, torch.cuda.OutOfMemoryError):
+    except StorageError:
         raise
     except Exception as error:
-        stacked.failed[task.model_path] = Outcome.of_failure(task.name, error)
+        if isinstance(error, RuntimeError | NoRoomError) and _is_short_of_memory(error):
+            stacked.left.add(task.model_path)  # alone it has the whole GPU
+        else:
+            stacked.failed[task.model_path] = Outcome.of_failure(task.name, error)
 
 
 @contextmanager
@@ -233,7 +260,6 @@ def _width(tasks: Sequence[Task], device: str) -> int:
     """How many networks can be trained at a time, by the memory that their frames take."""
     import torch
 
-    largest = max(sum(task.store.path(machine).stat().st_size for machine in task.group.machines) for task in tasks)
     free, _ = torch.cuda.mem_get_info(device)
-    room = _SHARE * min(free, psutil.virtual_memory().available)
-    return max(1, min(_MOST, int(room // max(largest, 1))))
+    room = _SHARE * min(free, psutil.virtual_memory().available / tasks[0].jobs)
+    return max(1, min(_MOST, int(room // max(1, *map(_size, tasks)))))

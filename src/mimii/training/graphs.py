@@ -8,22 +8,26 @@ import torch
 _WARM_UPS = 3  # torch asks for some before a capture
 
 
+def warm_up(work: Callable[[], object], device: torch.device) -> None:
+    """Do some work that is to be captured, a few times."""
+    stream = _capture_stream(device.index)
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(_WARM_UPS):
+            work()
+    torch.cuda.current_stream().wait_stream(stream)
+
+
 def capture(
-    work: Callable[[], object],
-    device: torch.device,
-    *,
-    warm_up: Callable[[], object] | None = None,
-    generators: Sequence[torch.Generator] = (),
+    work: Callable[[], object], device: torch.device, generators: Sequence[torch.Generator] = ()
 ) -> torch.cuda.CUDAGraph:
-    """Capture what work does on a device, after doing it some times.
+    """Capture what work does on a device, after `warm_up`.
 
     Parameters
     ----------
     work : callable
         What it launches must not depend on values on the device.
     device : torch.device
-    warm_up : callable, optional
-        What is done before, in place of the work.
     generators : sequence of torch.Generator
         Those that it draws random numbers from, beside the device's own.
 
@@ -37,16 +41,11 @@ def capture(
     RuntimeError
         It can't be captured; the device has too little memory, say.
     """
-    stream = _capture_stream(device.index)
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(_WARM_UPS):
-            (warm_up or work)()
-    torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     for generator in generators:
         graph.register_generator_state(generator)
-    with torch.cuda.graph(graph, stream=stream):
+    # other threads may ask for pinned memory meanwhile
+    with torch.cuda.graph(graph, stream=_capture_stream(device.index), capture_error_mode="thread_local"):
         work()
     return graph
 

@@ -14,7 +14,7 @@ class History:
         where a model is not trained in epochs.
     training_time_sec : float
         Wall time of the fit, after a rehearsal of one step, without the time in which others measured their
-        latency [s].
+        latency [s]. Of a network that was trained beside others its share.
     residuals_time_sec : float
         Wall time of what a network's ``mahalanobis`` scoring takes beyond that [s].
     train_samples : int

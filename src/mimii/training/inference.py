@@ -17,6 +17,11 @@ log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
+
+class NoRoomError(TaskError):
+    """The memory of a GPU does not suffice, however little is done at once."""
+
+
 _IN_CACHE = 1024  # windows, or up to twice as many, that a CPU judges at once: its caches hold what becomes of them
 
 
@@ -41,11 +46,11 @@ def halved(size: int, what_for: str, error: Exception, smallest: int = 1) -> int
 
     Raises
     ------
-    TaskError
+    NoRoomError
         There is nothing left to halve.
     """
     if size // 2 < smallest:
-        raise TaskError("the GPU has too little room for this network; use --device cpu or fewer --jobs") from error
+        raise NoRoomError("the GPU has too little room for this network; use --device cpu or fewer --jobs") from error
     torch.cuda.empty_cache()
     log.warning("The GPU is short of memory: %d %s at a time, not %d.", size // 2, what_for, size)
     return size // 2

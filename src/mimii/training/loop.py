@@ -14,7 +14,7 @@ from mimii.errors import TaskError
 from mimii.features.windows import Windows
 from mimii.training.adam import Adam
 from mimii.training.epochs import end_of_epoch
-from mimii.training.graphs import capture
+from mimii.training.graphs import capture, warm_up
 from mimii.training.history import History
 from mimii.training.hooks import Training
 from mimii.training.inference import halved, mean_loss
@@ -208,7 +208,8 @@ class _Step:
         def work() -> None:
             self._loss = self._take_in_parts(self._indices)
 
+        warm_up(lambda: self._take(self._indices), self._indices.device)
         try:
-            self._graph = capture(work, self._indices.device, warm_up=lambda: self._take(self._indices))
+            self._graph = capture(work, self._indices.device)
         except RuntimeError as error:  # too little memory for it among them
             log.warning("No CUDA graph (%s): training goes step by step.", str(error).splitlines()[0].split(". ")[0])

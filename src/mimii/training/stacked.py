@@ -6,19 +6,21 @@ graph is still bound by how many there are. Stacked, the networks of many machin
 
 Each network is shown the batches, takes the steps and keeps the epoch that it would alone. The networks of a stack need
 not be in the same epoch: when one has taken the whole batches of its epoch, its last, smaller batch and its validation
-are done for it alone, and when it has ended, another one takes its slot. So no network waits for another.
+are done for it alone, and when it has ended, another one takes its slot. So no step is wasted on a network that waits
+for others to end their epochs.
 """
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 
-from mimii.errors import TaskError, UserError
+from mimii.errors import TaskError
 from mimii.features.windows import Windows
 from mimii.runtime.logs import about
 from mimii.settings import TrainingSettings
@@ -27,12 +29,13 @@ from mimii.training.history import History
 from mimii.training.hooks import Hooks
 from mimii.training.inference import total_loss
 from mimii.training.resident import ResidentWindows
-from mimii.training.stack import Stack, Stackable
+from mimii.training.slots import Slots, Stackable
 
 log = logging.getLogger(__name__)
 
 _FEW = 0.75  # of the slots: where fewer are taken, and nobody waits, the stack is made narrower
-_THREADS = 4  # that load what the next networks learn from, and shuffle
+_LOADERS = 4  # threads that load what the next networks learn from
+_SHUFFLERS = 2  # threads that put windows into the order of the next epoch
 
 
 class Candidate(Protocol):
@@ -52,14 +55,11 @@ class Candidate(Protocol):
     def load(self) -> tuple[Windows, Windows | None]:
         """Load the windows to learn from, and those to choose the best epoch by; it is called in another thread.
 
-        Raises
-        ------
-        TaskError, UserError
-            There is nothing to learn from.
+        What it raises ends this network alone.
         """
 
 
-@dataclass
+@dataclass(eq=False)
 class Ended:
     """A network that has ended its training.
 
@@ -75,7 +75,7 @@ class Ended:
         Its time is its share: that of the stack, divided by the number of networks that were being trained.
     beside : int
         With how many others it was trained at a time, at most.
-    error : TaskError or UserError, optional
+    error : Exception, optional
         Why it could not be trained.
     """
 
@@ -96,7 +96,8 @@ def train_stacked(
     Parameters
     ----------
     candidates : sequence of Candidate
-        Networks of one class and shape; they begin in this order.
+        Networks of one class and shape, which differ in their weights and buffers alone and learn from windows without
+        targets; they begin in this order.
     settings : TrainingSettings
         Of all of them, but for the seed.
     hooks : Hooks
@@ -111,20 +112,27 @@ def train_stacked(
 
     Raises
     ------
-    torch.cuda.OutOfMemoryError
+    torch.cuda.OutOfMemoryError, NoRoomError
         There is no room for so many at a time.
     """
     if device.startswith("cuda"):
         torch.cuda.set_device(torch.device(device).index or 0)
-    threads = ThreadPoolExecutor(_THREADS)
     waiting = list(range(len(candidates)))
-    try:
+    with _threads(_LOADERS) as loaders, _threads(_SHUFFLERS) as shufflers:
         while waiting:
-            training = _Training(candidates, waiting, settings, hooks, torch.device(device), width, threads)
+            training = _Training(candidates, waiting, settings, hooks, torch.device(device), width, loaders, shufflers)
             yield from training.run()
             waiting = training.too_large
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that end, and begin nothing more, with the block."""
+    threads = ThreadPoolExecutor(count)
+    try:
+        yield threads
     finally:
-        threads.shutdown(wait=False, cancel_futures=True)
+        threads.shutdown(cancel_futures=True)
 
 
 @dataclass(eq=False)
@@ -164,7 +172,13 @@ class _Learner:
 
 
 class _Training:
-    """Networks that wait, and a stack whose slots they take."""
+    """Networks that wait, and the slots that they take.
+
+    Attributes
+    ----------
+    too_large : list of int
+        Candidates that no slot had room for.
+    """
 
     def __init__(
         self,
@@ -174,29 +188,45 @@ class _Training:
         hooks: Hooks,
         device: torch.device,
         width: int,
-        threads: ThreadPoolExecutor,
+        loaders: ThreadPoolExecutor,
+        shufflers: ThreadPoolExecutor,
     ):
         assert settings.epochs is not None
         assert settings.batch_size is not None
-        self._candidates, self._hooks, self._device, self._threads = candidates, hooks, device, threads
-        self._epochs, self._batch_size, self._learning_rate = (
-            settings.epochs,
-            settings.batch_size,
-            settings.learning_rate,
-        )
-        self._slots = min(width, len(waiting))
+        self._candidates, self._hooks, self._device = candidates, hooks, device
+        self._epochs, self._batch_size = settings.epochs, settings.batch_size
+        self._learning_rate = settings.learning_rate
+        self._loaders, self._shufflers = loaders, shufflers
+        self._width = min(width, len(waiting))
         self._to_come = iter(waiting)
         self._arriving: list[_Arrival] = []
         self._learners: dict[int, _Learner] = {}  # by their slots
+        self._narrow_below = 0.0  # learners
         self._clock = 0.0
-        self.too_large: list[int] = []  # candidates that fit into no slot
+        self.too_large: list[int] = []
 
     def run(self) -> Iterator[Ended]:
         """Give the networks as they end."""
-        for _ in range(self._slots + _THREADS):
+        for _ in range(self._width + _LOADERS):
             self._call_next()
+        slots = yield from self._first_slots()
+        while slots and self._learners:
+            self._clock = time.perf_counter()  # what is loaded, and done with those that have ended, does not count
+            self._take_whole_batches(slots)
+            ended = self._end_epochs(slots)
+            self._count_time(ended)
+            if not self._learners and not self._arriving:
+                slots = None  # what the last ones are completed with has its memory
+            while ended:
+                yield ended.pop().ended
+            if slots:
+                yield from self._fill(slots)
+                slots = self._narrowed(slots)
+
+    def _first_slots(self) -> Generator[Ended, None, Slots | None]:
+        """Make slots for those that come first, and let these take them; gives those that can't be trained."""
         first: list[_Arrival] = []
-        while self._arriving and len(first) < self._slots:
+        while self._arriving and len(first) < self._width:
             arrival = self._arriving.pop(0)
             if failed := _failure(arrival):
                 self._call_next()
@@ -204,52 +234,18 @@ class _Training:
             else:
                 first.append(arrival)
         if not first:
-            return
-        stack = self._make_stack(first)
-        self._clock = time.perf_counter()
+            return None
+        self._width = len(first)
+        self._narrow_below = _FEW * len(first)
+        slots = self._make_slots(first)
         for slot, arrival in enumerate(first):
-            self._seat(stack, slot, arrival)
-        while self._learners:
-            self._take_whole_batches(stack)
-            at_end = [learner for learner in self._learners.values() if not learner.batches_left]
-            ended = [one for learner in at_end if (one := self._end_epoch(stack, learner))]
-            self._count_time()
-            for learner in at_end:
-                if learner.ended in ended:
-                    del self._learners[learner.slot]
-            yield from ended
-            self._clock = time.perf_counter()  # what others did with them is no part of the training
-            yield from self._fill(stack)
-            stack = self._narrowed(stack)
+            self._seat(slots, slot, arrival)
+        return slots
 
-    def _narrowed(self, stack: Stack) -> Stack:
-        """A stack without the slots that nobody will take, where they are many: they take as long as the others."""
-        if not 0 < len(self._learners) <= _FEW * self._slots:
-            return stack
-        learners = list(self._learners.values())
-        try:
-            narrow = stack.narrowed([learner.slot for learner in learners], [one.ended.network for one in learners])
-        except torch.cuda.OutOfMemoryError:
-            return stack
-        for slot, learner in enumerate(learners):
-            learner.slot = slot
-        self._learners = dict(enumerate(learners))
-        self._slots = len(learners)
-        return narrow
-
-    def _call_next(self) -> None:
-        """Make the network that comes next, and begin to load what it learns from."""
-        for number in self._to_come:
-            candidate = self._candidates[number]
-            network = candidate.network()
-            self._arriving.append(_Arrival(number, network, self._threads.submit(_load, candidate, network)))
-            return
-
-    def _make_stack(self, first: Sequence[_Arrival]) -> Stack:
-        """Make a stack that has room for those that come first."""
+    def _make_slots(self, first: Sequence[_Arrival]) -> Slots:
         learnt_from = [arrival.loaded.result()[0] for arrival in first]
         most = max(len(windows.frames) for windows in learnt_from)
-        return Stack(
+        return Slots(
             first[0].network,
             torch.zeros(len(first), most, first[0].network.n_mels, device=self._device),
             range(len(first)),
@@ -259,87 +255,121 @@ class _Training:
             learning_rate=self._learning_rate,
         )
 
-    def _fill(self, stack: Stack) -> Iterator[Ended]:
+    def _narrowed(self, slots: Slots) -> Slots:
+        """The slots without those that nobody will take, where they are many: a step takes as long with them."""
+        if not 0 < len(self._learners) <= self._narrow_below:
+            return slots
+        learners = list(self._learners.values())
+        self._narrow_below = _FEW * len(learners)
+        try:
+            slots = slots.narrowed([one.slot for one in learners], [one.ended.network for one in learners])
+        except RuntimeError as error:  # it has too little memory for both; out of memory has several of them
+            log.debug("No narrower stack: %s", error)
+            return slots
+        for slot, learner in enumerate(learners):
+            learner.slot = slot
+        self._learners = dict(enumerate(learners))
+        self._width = len(learners)
+        return slots
+
+    def _call_next(self) -> None:
+        """Make the network that comes next, and begin to load what it learns from."""
+        for number in self._to_come:
+            candidate = self._candidates[number]
+            network = candidate.network()
+            self._arriving.append(_Arrival(number, network, self._loaders.submit(_load, candidate, network)))
+            return
+
+    def _fill(self, slots: Slots) -> Iterator[Ended]:
         """Let those that wait take the slots that are free; gives those that can't be trained."""
-        for slot in range(self._slots):
+        for slot in range(self._width):
             while slot not in self._learners and self._arriving:
                 arrival = self._arriving.pop(0)
                 self._call_next()
                 if failed := _failure(arrival):
                     yield failed
-                elif not stack.has_room(arrival.loaded.result()[0]):
+                elif not slots.has_room(arrival.loaded.result()[0]):
                     self.too_large.append(arrival.candidate)
                 else:
-                    self._seat(stack, slot, arrival)
+                    self._seat(slots, slot, arrival)
 
-    def _seat(self, stack: Stack, slot: int, arrival: _Arrival) -> None:
+    def _seat(self, slots: Slots, slot: int, arrival: _Arrival) -> None:
         windows, validation = arrival.loaded.result()
         candidate = self._candidates[arrival.candidate]
-        data = stack.seat(slot, arrival.network, windows, candidate.seed)
+        data = slots.seat(slot, arrival.network, windows, candidate.seed)
         shuffle = torch.Generator().manual_seed(candidate.seed)
-        losses = torch.empty(self._epochs, 2, pin_memory=self._device.type == "cuda")
-        ended = Ended(arrival.candidate, arrival.network, windows, validation, History(train_samples=len(windows)))
         learner = _Learner(
-            slot,
-            candidate.name,
-            ended,
-            data,
-            None if validation is None else data.beside(validation),
-            shuffle,
-            losses,
-            self._shuffled(len(windows), shuffle),
+            slot=slot,
+            name=candidate.name,
+            ended=Ended(arrival.candidate, arrival.network, windows, validation, History(train_samples=len(windows))),
+            data=data,
+            held_out=None if validation is None else data.beside(validation),
+            shuffle=shuffle,
+            losses=torch.empty(self._epochs, 2, pin_memory=self._device.type == "cuda"),
+            next_order=self._shuffled(len(windows), shuffle),
         )
         self._learners[slot] = learner
-        self._begin_epoch(stack, learner)
+        self._begin_epoch(slots, learner)
 
     def _shuffled(self, count: int, generator: torch.Generator) -> "Future[torch.Tensor]":
         """The numbers of windows in the order of the next epoch, soon; pinned memory is sent without waiting."""
         pinned = self._device.type == "cuda"
-        return self._threads.submit(torch.randperm, count, generator=generator, pin_memory=pinned)
+        return self._shufflers.submit(torch.randperm, count, generator=generator, pin_memory=pinned)
 
-    def _begin_epoch(self, stack: Stack, learner: _Learner) -> None:
+    def _begin_epoch(self, slots: Slots, learner: _Learner) -> None:
         learner.epoch += 1
         learner.order = learner.next_order.result().to(self._device, non_blocking=True)
         if learner.epoch < self._epochs:
             learner.next_order = self._shuffled(len(learner.order), learner.shuffle)
         learner.batches_left = len(learner.order) // self._batch_size
-        stack.begin_epoch(learner.slot, learner.data.starts[learner.order])
+        slots.begin_epoch(learner.slot, learner.data.starts[learner.order])
 
-    def _take_whole_batches(self, stack: Stack) -> None:
+    def _take_whole_batches(self, slots: Slots) -> None:
         """Take steps until a network has no whole batch left in its epoch."""
         count = min(learner.batches_left for learner in self._learners.values())
         for _ in range(count):
-            stack.take_step()
+            slots.take_step()
             self._clock += self._hooks.after_step()
         for learner in self._learners.values():
             learner.batches_left -= count
 
-    def _end_epoch(self, stack: Stack, learner: _Learner) -> Ended | None:
-        """Do what is left of a network's epoch, and begin the next one; gives the network where it has ended.
+    def _end_epochs(self, slots: Slots) -> list[_Learner]:
+        """Begin the next epoch of those that have no whole batch left, or let them go; gives those that have ended."""
+        ended = []
+        for learner in list(self._learners.values()):
+            if learner.batches_left:
+                continue
+            with about(learner.name):
+                if self._end_epoch(slots, learner):
+                    slots.release(learner.slot, learner.ended.network)
+                    ended.append(learner)
+                else:
+                    self._begin_epoch(slots, learner)
+        return ended
+
+    def _end_epoch(self, slots: Slots, learner: _Learner) -> bool:
+        """Do what is left of a network's epoch; tells whether it has ended.
 
         The losses are not waited for: the device has steps to take meanwhile. Those of the epoch before are there.
         """
         network = learner.ended.network
         if rest := len(learner.order) % self._batch_size:
-            stack.take_rest(learner.slot, network, learner.data.batch(learner.order[-rest:]))
-        sums = [stack.total(learner.slot)]
+            slots.take_rest(learner.slot, network, learner.data.batch(learner.order[-rest:]))
+        sums = [slots.total(learner.slot)]
         if learner.held_out is not None:
             sums.append(total_loss(network, learner.held_out))
             network.train()
-        stack.keep(learner.slot, sums[-1] if network.keeps_best else None)
+        slots.keep(learner.slot, sums[-1] if network.keeps_best else None)
         try:
             self._note_losses(learner, learner.epoch - 1)
             learner.losses[learner.epoch - 1, : len(sums)].copy_(torch.stack(sums), non_blocking=True)
             if self._device.type == "cuda":
                 learner.arrived = torch.cuda.current_stream().record_event()
-            if learner.epoch < self._epochs:
-                self._begin_epoch(stack, learner)
-                return None
-            self._note_losses(learner, learner.epoch)
+            if learner.epoch == self._epochs:
+                self._note_losses(learner, learner.epoch)
         except TaskError as error:
             learner.ended.error = error
-        stack.release(learner.slot, network)
-        return learner.ended
+        return learner.epoch == self._epochs or learner.ended.error is not None
 
     def _note_losses(self, learner: _Learner, epoch: int) -> None:
         """Put the losses of an epoch into the history, once they have arrived."""
@@ -352,16 +382,16 @@ class _Training:
         history.train_loss.append(train / len(learner.data))
         if learner.held_out is not None:
             history.val_loss.append(validation / len(learner.held_out))
-        with about(learner.name):
-            end_of_epoch(history, self._epochs)
+        end_of_epoch(history, self._epochs)
 
-    def _count_time(self) -> None:
-        """Give each network its share of the time since the clock was read."""
-        now = time.perf_counter()
+    def _count_time(self, ended: Sequence[_Learner]) -> None:
+        """Give each network its share of the time since the clock was read, and let those go that have ended."""
+        share = (time.perf_counter() - self._clock) / len(self._learners)
         for learner in self._learners.values():
-            learner.ended.history.training_time_sec += (now - self._clock) / len(self._learners)
+            learner.ended.history.training_time_sec += share
             learner.ended.beside = max(learner.ended.beside, len(self._learners) - 1)
-        self._clock = now
+        for learner in ended:
+            del self._learners[learner.slot]
 
 
 def _load(candidate: Candidate, network: Stackable) -> tuple[Windows, Windows | None]:
@@ -371,10 +401,6 @@ def _load(candidate: Candidate, network: Stackable) -> tuple[Windows, Windows | 
 
 
 def _failure(arrival: _Arrival) -> Ended | None:
-    """What is said of a network that has nothing to learn from."""
+    """What is said of a network whose windows could not be loaded."""
     error = arrival.loaded.exception()
-    if error is None:
-        return None
-    if isinstance(error, TaskError | UserError):
-        return Ended(arrival.candidate, arrival.network, error=error)
-    raise error
+    return Ended(arrival.candidate, arrival.network, error=error) if isinstance(error, Exception) else None

@@ -10,7 +10,7 @@ from torch import nn
 import mimii.training.devices  # noqa: F401  (it turns TF32 off)
 from mimii.features.windows import Windows
 from mimii.training.adam import Adam
-from mimii.training.graphs import capture
+from mimii.training.graphs import capture, warm_up
 from mimii.training.resident import ResidentWindows, Trainable
 
 _ALIGNED = 4  # values: matrix products read 16 bytes at once where they may
@@ -104,7 +104,7 @@ class _Loss(nn.Module):
         return self.network.loss(*batch)
 
 
-class Stack:
+class Slots:
     """Slots for networks of one kind, and the step that they take together.
 
     Each slot has a row of weights, of Adam's state and of the order in which windows are shown, a region of the frames
@@ -165,17 +165,20 @@ class Stack:
         self._advance = torch.zeros(slots, dtype=torch.int64, device=device)  # of a slot in a step
         self._ahead = torch.arange(batch_size, device=device)
         self._totals = torch.zeros(slots, device=device)  # of the losses of an epoch's windows
-        self._graph = capture(self._take, device, generators=self._generators) if device.type == "cuda" else None
+        self._graph: torch.cuda.CUDAGraph | None = None
+        if device.type == "cuda":
+            warm_up(self._take, device)
+            self._graph = capture(self._take, device, self._generators)
 
-    def narrowed(self, slots: Sequence[int], networks: Sequence[Stackable]) -> "Stack":
-        """Make a stack of some slots, in this order, whose networks go on there.
+    def narrowed(self, slots: Sequence[int], networks: Sequence[Stackable]) -> "Slots":
+        """Make slots for some of the networks, in this order, which go on there.
 
         Raises
         ------
         RuntimeError
             There is no room for it; this one is as it was.
         """
-        other = Stack(
+        other = Slots(
             self._kind.network,
             self._frames,
             [self._regions[slot] for slot in slots],
