@@ -120,10 +120,11 @@ def test_latency_is_of_repeated_calls_with_different_windows(monkeypatch):
 
 
 def test_a_slow_model_is_called_once_to_warm_up_and_once_for_each_time(monkeypatch):
+    """Batches come after single calls, and need no warm-up."""
     monkeypatch.setattr(efficiency, "_SECONDS", 1e-9)
     calls = []
     measure_inference(calls.append, make_windows(40), calls.append)
-    assert [len(windows) for windows in calls] == [40] * 4 + [1] * 2 + [40] * 2
+    assert [len(windows) for windows in calls] == [40] * 3 + [1] * 2 + [40]
 
 
 def peak_of(size):

@@ -28,9 +28,11 @@ _BATCHES = 5
 # in a call for the throughput: the same for every model and training
 _BATCH_SIZE = 256  # windows
 _BATCH_RECORDINGS = 16
-_SECONDS = 0.1  # after which no further call is made, and after a tenth no further one to warm up: some models are slow
+_SECONDS = (
+    0.05  # after which no further call is made, and after a tenth no further one to warm up: some models are slow
+)
 _FEWEST = 3  # times that may agree
-_AGREED = 0.02  # standard error of a median, of which further calls would tell no more
+_AGREED = 0.03  # standard error of a median, of which further calls would tell no more
 
 
 class PeakMemory:
@@ -155,7 +157,7 @@ def measure_inference(
     singles = [_compact(batch.take(np.flatnonzero(batch.recording == number))) for number in numbers]
     costs = {
         "inference_time_ms": _median_seconds(score_recordings, singles, _CALLS) * 1e3,
-        "throughput_samples_per_sec": len(numbers) / _median_seconds(score_recordings, [batch], _BATCHES),
+        "throughput_samples_per_sec": len(numbers) / _median_seconds(score_recordings, [batch], _BATCHES, is_warm=True),
         "window_time_ms": math.nan,
         "windows_per_sec": math.nan,
     }
@@ -164,7 +166,7 @@ def measure_inference(
         batch = _standalone(windows.take(slice(0, _BATCH_SIZE)))
         singles = [_standalone(batch.take(np.array([index]))) for index in range(min(len(batch), _WARM_UP + _CALLS))]
         costs["window_time_ms"] = _median_seconds(score_windows, singles, _CALLS) * 1e3
-        costs["windows_per_sec"] = len(batch) / _median_seconds(score_windows, [batch], _BATCHES)
+        costs["windows_per_sec"] = len(batch) / _median_seconds(score_windows, [batch], _BATCHES, is_warm=True)
     return costs
 
 
@@ -184,10 +186,12 @@ def _compact(windows: Windows) -> Windows:
     return replace(windows, frames=windows.frames[is_touched], starts=new_index[windows.starts])
 
 
-def _median_seconds(score: Callable[[Windows], object], inputs: list[Windows], calls: int) -> float:
+def _median_seconds(
+    score: Callable[[Windows], object], inputs: list[Windows], calls: int, *, is_warm: bool = False
+) -> float:
     """The median time of a call; of so many calls at most, and of fewer where their times agree: all others wait."""
     begin = time.perf_counter()
-    for call in range(_WARM_UP):
+    for call in range(0 if is_warm else _WARM_UP):
         score(inputs[call % len(inputs)])
         if time.perf_counter() - begin > _SECONDS / 10:
             break

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -139,6 +140,8 @@ class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
     ):
         super().__init__(name, n_mels, frames, device)
         self._network_class = network_class
+        # what the windows that it has learnt from gave, as long as they are there: `calibrate` needs it once more
+        self._judged: WeakKeyDictionary[Windows, tuple[np.ndarray, np.ndarray, np.ndarray]] = WeakKeyDictionary()
 
     def _make_network(self) -> Autoencoder:
         return self._network_class(self.n_mels, self.frames)
@@ -175,8 +178,11 @@ class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
     def look_back(self, windows: Windows, validation: Windows | None, history: History) -> None:
         """Find how the residuals of the trained network are distributed."""
         begin = time.perf_counter()
-        parts = [self.mean_residuals(part)[1] for part in (windows, validation) if part is not None]
-        self.residuals = Gaussian.fit(np.concatenate(parts), equalise=True)
+        self._judged.clear()
+        for part in (windows, validation):
+            if part is not None:
+                self._judged[part] = self.errors_and_residuals(part)
+        self.residuals = Gaussian.fit(np.concatenate([found[2] for found in self._judged.values()]), equalise=True)
         history.residuals_time_sec = time.perf_counter() - begin
 
     def score_recordings(
@@ -205,7 +211,8 @@ class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
         the residuals of others; see `mimii.evaluation.scoring.folds`.
         """
         parts = [part for part in (windows, validation) if part is not None]
-        errors, numbers_of, residuals = zip(*map(self.errors_and_residuals, parts), strict=True)
+        judged = [self._judged.pop(part) if part in self._judged else self.errors_and_residuals(part) for part in parts]
+        errors, numbers_of, residuals = zip(*judged, strict=True)
         numbers = np.concatenate(numbers_of)
         scores: dict[Way, np.ndarray] = {
             ("mse", pooling): np.concatenate(
