@@ -109,7 +109,8 @@ def measure(args: argparse.Namespace, work: Path) -> Measured:
                 print(f"{run.wall:.1f} s", flush=True)
                 measured.add(name, run)
                 measured.write(kept)
-        _measure_plainly(measured, model)
+        for run in measured.runs[OURS]:  # those of a call that was ended early as well
+            _measure_plainly(measured, run.model)
         measured.write(kept)
     for name, checkout in checkouts.items():
         if name not in measured.finding:

@@ -120,7 +120,7 @@ def run_tasks(
         with_samples = [machine for task in pending if task.needs_samples for machine in task.group.machines]
         store.extract(list(machines.values()), run.jobs or _cores(), run.scheduler, device, with_samples)
         epochs = sum(task.epochs for task in pending)
-        trained = sum(not run.retrain and task.model_path.exists() for task in pending)
+        trained = sum(map(_is_trained, pending))
         log.info(
             "Training %d model(s)%s on %s, %s at a time.",
             len(pending) - trained,
@@ -149,7 +149,7 @@ def _train_stacks(pending: list[Task], run: RunSettings) -> tuple[list[Task], li
     on_gpu = [task for task in pending if task.can_be_stacked]
     if not on_gpu or run.jobs == 1:
         return pending, []
-    places = on_gpu[0].jobs if run.scheduler else len({task.device for task in on_gpu})
+    places = on_gpu[0].jobs if run.scheduler else _devices(on_gpu)
     stacks = make_stacks(on_gpu, places)
     trained: set[Path] = set()
     failed: dict[Path, str] = {}
@@ -174,12 +174,22 @@ def _parts(pending: Sequence[Task], run: RunSettings) -> list[list[Task]]:
     heavy = [] if run.scheduler else [task for task in pending if task.needs_samples]
     on_cpu = [task for task in pending if task.device == "cpu" and task not in heavy]
     on_gpu = [task for task in pending if task.device != "cpu" and task not in heavy]
-    places = len({task.device for task in heavy})
+    most = len(pending)
+    # measuring takes longest where nothing is to be trained, and only one measures at a time
+    of_gpu = _devices(on_gpu) if not run.scheduler and all(map(_is_trained, on_gpu)) else most
     return [
-        [replace(task, jobs=min(task.jobs, most, len(part))) for task in part]
-        for part, most in ((on_gpu, len(pending)), (on_cpu, len(pending)), (heavy, places))
+        [replace(task, jobs=min(task.jobs, places, len(part))) for task in part]
+        for part, places in ((on_gpu, of_gpu), (on_cpu, most), (heavy, _devices(heavy)))
         if part
     ]
+
+
+def _devices(tasks: Sequence[Task]) -> int:
+    return len({task.device for task in tasks})
+
+
+def _is_trained(task: Task) -> bool:
+    return not task.retrain and task.model_path.exists()
 
 
 def _sweep(parts: Sequence[Sequence[Task]], run: RunSettings, table: ResultsTable) -> Generator[Outcome]:
