@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mimii.sweep.engine import Result
     from mimii.sweep.experiment import run
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 
 __all__ = [
     "ClassificationSettings",

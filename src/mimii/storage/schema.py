@@ -213,7 +213,8 @@ COLUMNS = (
         "peak_ram_mb",
         "RAM [MB]",
         "cost",
-        "the most memory that the fit took beyond what the process held before, features and libraries among that",
+        "the most memory that the fit took beyond what the process held before, features and libraries among that; of "
+        "stacked networks each one's share, features included",
         decimals=1,
     ),
     Column(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MOST = 64  # networks in a stack: with more of them a step takes longer in proportion
+_MOST = 64  # networks in a stack: 48 of the slow kinds fill an H100
 _SHARE = 0.5  # of the memory that is free, for the frames; the rest is for what is calculated with them
 
 
