@@ -19,9 +19,11 @@ def test_what_disturbs_a_comparison_is_said(tmp_path):
     assert "beside another process" not in table.caption
     rows = rows.assign(jobs=1, measured_alone="yes")
     rows.loc[:2, ["jobs", "measured_alone"]] = [4, "no"]
+    rows["stacked_with"] = [47] + [0] * (len(rows) - 1)
     save(rows, tmp_path / "research_results.csv")
     [table] = cost_tables.efficiency(load(tmp_path), "auc")
     assert "Up to 4 models were trained side by side" in table.caption
+    assert "Up to 48 networks were one stacked network" in table.caption
     assert f"3 of {len(rows)} runs were measured beside another process" in table.caption
 
 

@@ -53,6 +53,9 @@ def _costs(rows: pd.DataFrame, metric: str, task: str, title: str, units: str, i
     beside = (
         f" Up to {jobs:.0f} models were trained side by side, which makes each training slower." if jobs > 1 else ""
     )
+    stacked = rows.get("stacked_with", pd.Series(0.0)).max()
+    if stacked > 0:
+        beside += f" Up to {stacked + 1:.0f} networks were one stacked network: time and memory are each one's share."
     disturbed = int((rows["measured_alone"] == "no").sum())
     not_alone = f" {disturbed} of {len(rows)} runs were measured beside another process." if disturbed else ""
     return [
