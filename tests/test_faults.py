@@ -92,6 +92,7 @@ def without_privileges():
             ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
+@pytest.mark.faults
 @pytest.mark.skipif(sys.platform != "linux", reason="file names and capabilities are Linux'")
 def test_a_directory_of_all_kinds_of_wavs_is_used_or_named_file_by_file(own_data, tmp_path):
     folder = recording_path(own_data, "normal", 5).parent

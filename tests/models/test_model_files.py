@@ -125,6 +125,7 @@ def test_the_variant_is_in_the_file(name, path):
     assert load_model(path).model.variant == "exact"
 
 
+@pytest.mark.faults
 def test_a_model_that_is_no_network_is_loaded_without_torch(path):
     code = f"""
 import sys

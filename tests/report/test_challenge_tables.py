@@ -195,6 +195,7 @@ def test_without_a_challenge_the_page_has_no_such_section(made):
     assert "DCASE" not in Page(made / "index.html").text
 
 
+@pytest.mark.faults
 def test_several_data_sets_have_a_page_each_and_one_that_leads_to_them(tmp_path, capsys):
     results = several(tmp_path)
     assert make("--result_dir", results) == 0

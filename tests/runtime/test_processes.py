@@ -84,6 +84,7 @@ def test_what_a_process_died_of_is_tried_once_more_alone_and_the_rest_goes_on(tm
     assert line.startswith("WARNING w1: its process was killed")
 
 
+@pytest.mark.faults
 def test_what_two_processes_died_of_is_given_up_and_the_rest_goes_on(tmp_path, log_lines):
     todo = works(tmp_path, {0: 9, 1: 9, 4: 1})
     results = list(in_parallel(do, todo, 2, lost=lost))

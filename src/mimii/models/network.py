@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -140,8 +139,8 @@ class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
     ):
         super().__init__(name, n_mels, frames, device)
         self._network_class = network_class
-        # what the windows that it has learnt from gave, as long as they are there: `calibrate` needs it once more
-        self._judged: WeakKeyDictionary[Windows, tuple[np.ndarray, np.ndarray, np.ndarray]] = WeakKeyDictionary()
+        # what the windows that it has learnt from gave, until `calibrate` has used it
+        self._judged: dict[Windows, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def _make_network(self) -> Autoencoder:
         return self._network_class(self.n_mels, self.frames)
