@@ -368,7 +368,7 @@ def test_two_processes_with_the_same_command_write_every_row_once(data, tmp_path
 @pytest.mark.faults
 def test_kill_9_at_twenty_random_moments_costs_the_task_in_hand_and_nothing_else(data, tmp_path):
     options = ["--base_dir", data, "--model", "simple_ae", "lstm_ae", "isolation_forest", "--epochs", "60"]
-    options += ["--seeds", *"12345678", "--jobs", "2"]
+    options += ["--seeds", *map(str, range(1, 25)), "--jobs", "2"]
     undisturbed = run_process(tmp_path, *options)
     assert undisturbed.status == 0, undisturbed.output
     work = tmp_path / "killed"
