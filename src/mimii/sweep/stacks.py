@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import psutil
 from filelock import FileLock, Timeout
 
-from mimii.errors import StorageError, TaskError
+from mimii.errors import StorageError
 from mimii.evaluation.efficiency import PeakMemory
 from mimii.features.windows import Features, Windows
 from mimii.runtime.exclusive import Exclusive, shared_directory
@@ -22,7 +22,6 @@ from mimii.runtime.logs import about
 from mimii.storage.files import first_line
 from mimii.sweep.rows import Outcome
 from mimii.sweep.task import Task
-from mimii.training.hooks import Training
 
 if TYPE_CHECKING:
     from mimii.models.network import NetworkModel
@@ -132,7 +131,6 @@ def _train_on(device: str, stack: Stack, stacked: Stacked) -> None:
     import torch
 
     from mimii.training.devices import precision
-    from mimii.training.inference import NoRoomError
     from mimii.training.stacked import train_stacked
 
     exclusive = Exclusive(device)
@@ -153,7 +151,7 @@ def _train_on(device: str, stack: Stack, stacked: Stacked) -> None:
                 with PeakMemory(device) as memory:
                     for ended in train_stacked(candidates, settings, exclusive, device=device, width=width):
                         _keep(candidates[ended.candidate], ended, exclusive, memory, stacked)
-            except (RuntimeError, NoRoomError) as error:
+            except Exception as error:
                 if not _is_short_of_memory(error):
                     raise
                 log.warning("The GPU is short of memory: %d networks side by side, not %d.", width // 2, width)
@@ -163,9 +161,12 @@ def _train_on(device: str, stack: Stack, stacked: Stacked) -> None:
 
 
 def _is_short_of_memory(error: Exception) -> bool:
-    """Tell whether a GPU lacks memory: torch's own error says so, those of CUDA and its libraries in their text."""
+    """Tell whether a GPU lacks memory: we say it by an error of our own, CUDA and its libraries in a text."""
+    from mimii.training.inference import NoRoomError
+
     text = str(error).lower()
-    return isinstance(error, TaskError) or "out of memory" in text or "alloc_failed" in text
+    says_so = "out of memory" in text or "alloc_failed" in text
+    return isinstance(error, NoRoomError) or (isinstance(error, RuntimeError) and says_so)
 
 
 class _Candidate:
@@ -186,10 +187,6 @@ class _Candidate:
         """That of its training."""
         return self.task.training_seed
 
-    def training(self, exclusive: Exclusive) -> Training:
-        """How its network is to be trained."""
-        return self.task.training(exclusive)
-
     def network(self) -> "Network":
         """Make it, with new weights."""
         self.model = cast("NetworkModel", self.task.create_model())
@@ -205,8 +202,6 @@ class _Candidate:
 
 def _keep(candidate: _Candidate, ended: "Ended", exclusive: Exclusive, memory: PeakMemory, stacked: Stacked) -> None:
     """Complete the model of a network that has ended, and write its file."""
-    from mimii.training.inference import NoRoomError
-
     task, model, features = candidate.task, candidate.model, candidate.features
     candidate.model = candidate.features = None  # their memory is for those that come
     try:
@@ -224,13 +219,13 @@ def _keep(candidate: _Candidate, ended: "Ended", exclusive: Exclusive, memory: P
                 "peak_ram_mb": memory.ram_mb / (ended.beside + 1),
                 "stacked_with": ended.beside,
             }
-            task.keep(model, features, *learnt_from, candidate.training(exclusive), ended.history, facts)
+            task.keep(model, features, *learnt_from, task.training(exclusive), ended.history, facts)
             log.debug("trained in %.1f s, its share", ended.history.training_time_sec)
         stacked.trained.add(task.model_path)
     except StorageError:
         raise
     except Exception as error:
-        if isinstance(error, RuntimeError | NoRoomError) and _is_short_of_memory(error):
+        if _is_short_of_memory(error):
             stacked.left.add(task.model_path)  # alone it has the whole GPU
         else:
             stacked.failed[task.model_path] = Outcome.of_failure(task.name, error)
