@@ -16,76 +16,24 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 
 from mimii.errors import TaskError
-from mimii.features.windows import Windows
 from mimii.runtime.logs import about
 from mimii.settings import TrainingSettings
+from mimii.training.arrivals import LOADERS, Arrival, Arrivals, Candidate, Ended
 from mimii.training.epochs import end_of_epoch
 from mimii.training.history import History
 from mimii.training.hooks import Hooks
 from mimii.training.inference import total_loss
 from mimii.training.resident import ResidentWindows
-from mimii.training.slots import Slots, Stackable
+from mimii.training.slots import Slots
 
 log = logging.getLogger(__name__)
 
 _FEW = 0.75  # of the slots: where fewer are taken, and nobody waits, the stack is made narrower
-_LOADERS = 4  # threads that load what the next networks learn from
 _SHUFFLERS = 2  # threads that put windows into the order of the next epoch
-
-
-class Candidate(Protocol):
-    """A network that is to be trained, and what it learns from."""
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-
-    @property
-    def seed(self) -> int:
-        """All random numbers of its training come from it."""
-
-    def network(self) -> Stackable:
-        """Make it, with new weights."""
-
-    def load(self) -> tuple[Windows, Windows | None]:
-        """Load the windows to learn from, and those to choose the best epoch by; it is called in another thread.
-
-        What it raises ends this network alone.
-        """
-
-
-@dataclass(eq=False)
-class Ended:
-    """A network that has ended its training.
-
-    Attributes
-    ----------
-    candidate : int
-        Its place among those that were given.
-    network : Stackable
-        Trained, on the device.
-    windows, validation : Windows
-        What it has learnt from, where that could be loaded.
-    history : History
-        Its time is its share: that of the stack, divided by the number of networks that were being trained.
-    beside : int
-        With how many others it was trained at a time, at most.
-    error : Exception, optional
-        Why it could not be trained.
-    """
-
-    candidate: int
-    network: Stackable
-    windows: Windows | None = None
-    validation: Windows | None = None
-    history: History = field(default_factory=History)
-    beside: int = 0
-    error: Exception | None = None
 
 
 def train_stacked(
@@ -118,7 +66,7 @@ def train_stacked(
     if device.startswith("cuda"):
         torch.cuda.set_device(torch.device(device).index or 0)
     waiting = list(range(len(candidates)))
-    with _threads(_LOADERS) as loaders, _threads(_SHUFFLERS) as shufflers:
+    with _threads(LOADERS) as loaders, _threads(_SHUFFLERS) as shufflers:
         while waiting:
             training = _Training(candidates, waiting, settings, hooks, torch.device(device), width, loaders, shufflers)
             yield from training.run()
@@ -133,15 +81,6 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
         yield threads
     finally:
         threads.shutdown(cancel_futures=True)
-
-
-@dataclass(eq=False)
-class _Arrival:
-    """A network whose windows are being loaded."""
-
-    candidate: int
-    network: Stackable
-    loaded: "Future[tuple[Windows, Windows | None]]"
 
 
 @dataclass(eq=False)
@@ -196,10 +135,9 @@ class _Training:
         self._candidates, self._hooks, self._device = candidates, hooks, device
         self._epochs, self._batch_size = settings.epochs, settings.batch_size
         self._learning_rate = settings.learning_rate
-        self._loaders, self._shufflers = loaders, shufflers
+        self._shufflers = shufflers
         self._width = min(width, len(waiting))
-        self._to_come = iter(waiting)
-        self._arriving: list[_Arrival] = []
+        self._arrivals = Arrivals(candidates, waiting, loaders)
         self._learners: dict[int, _Learner] = {}  # by their slots
         self._narrow_below = 0.0  # learners
         self._clock = 0.0
@@ -207,15 +145,13 @@ class _Training:
 
     def run(self) -> Iterator[Ended]:
         """Give the networks as they end."""
-        for _ in range(self._width + _LOADERS):
-            self._call_next()
         slots = yield from self._first_slots()
         while slots and self._learners:
             self._clock = time.perf_counter()  # what is loaded, and done with those that have ended, does not count
             self._take_whole_batches(slots)
             ended = self._end_epochs(slots)
             self._count_time(ended)
-            if not self._learners and not self._arriving:
+            if not self._learners and not self._arrivals:
                 slots = None  # what the last ones are completed with has its memory
             while ended:
                 yield ended.pop().ended
@@ -225,11 +161,10 @@ class _Training:
 
     def _first_slots(self) -> Generator[Ended, None, Slots | None]:
         """Make slots for those that come first, and let these take them; gives those that can't be trained."""
-        first: list[_Arrival] = []
-        while self._arriving and len(first) < self._width:
-            arrival = self._arriving.pop(0)
-            if failed := _failure(arrival):
-                self._call_next()
+        first: list[Arrival] = []
+        while self._arrivals and len(first) < self._width:
+            arrival = self._arrivals.next()
+            if failed := arrival.failure:
                 yield failed
             else:
                 first.append(arrival)
@@ -242,7 +177,7 @@ class _Training:
             self._seat(slots, slot, arrival)
         return slots
 
-    def _make_slots(self, first: Sequence[_Arrival]) -> Slots:
+    def _make_slots(self, first: Sequence[Arrival]) -> Slots:
         learnt_from = [arrival.loaded.result()[0] for arrival in first]
         most = max(len(windows.frames) for windows in learnt_from)
         return Slots(
@@ -272,28 +207,19 @@ class _Training:
         self._width = len(learners)
         return slots
 
-    def _call_next(self) -> None:
-        """Make the network that comes next, and begin to load what it learns from."""
-        for number in self._to_come:
-            candidate = self._candidates[number]
-            network = candidate.network()
-            self._arriving.append(_Arrival(number, network, self._loaders.submit(_load, candidate, network)))
-            return
-
     def _fill(self, slots: Slots) -> Iterator[Ended]:
         """Let those that wait take the slots that are free; gives those that can't be trained."""
         for slot in range(self._width):
-            while slot not in self._learners and self._arriving:
-                arrival = self._arriving.pop(0)
-                self._call_next()
-                if failed := _failure(arrival):
+            while slot not in self._learners and self._arrivals:
+                arrival = self._arrivals.next()
+                if failed := arrival.failure:
                     yield failed
                 elif not slots.has_room(arrival.loaded.result()[0]):
                     self.too_large.append(arrival.candidate)
                 else:
                     self._seat(slots, slot, arrival)
 
-    def _seat(self, slots: Slots, slot: int, arrival: _Arrival) -> None:
+    def _seat(self, slots: Slots, slot: int, arrival: Arrival) -> None:
         windows, validation = arrival.loaded.result()
         candidate = self._candidates[arrival.candidate]
         data = slots.seat(slot, arrival.network, windows, candidate.seed)
@@ -392,15 +318,3 @@ class _Training:
             learner.ended.beside = max(learner.ended.beside, len(self._learners) - 1)
         for learner in ended:
             del self._learners[learner.slot]
-
-
-def _load(candidate: Candidate, network: Stackable) -> tuple[Windows, Windows | None]:
-    windows, validation = candidate.load()
-    network.fit_scale(windows)
-    return windows, validation
-
-
-def _failure(arrival: _Arrival) -> Ended | None:
-    """What is said of a network whose windows could not be loaded."""
-    error = arrival.loaded.exception()
-    return Ended(arrival.candidate, arrival.network, error=error) if isinstance(error, Exception) else None
