@@ -241,7 +241,7 @@ class Pauses(NoHooks):
         return 3600.0
 
 
-def test_time_in_which_others_measured_is_not_counted_and_the_rest_is_shared(monkeypatch):
+def test_time_in_which_others_measured_is_not_counted_and_the_rest_is_shared():
     candidates = [Machine(lambda: autoencoders.SimpleAE(16, 5), number, *machine(number, 5)) for number in range(3)]
     assert sum(one.history.training_time_sec for one in together(candidates, settings(), "cpu", 3, Pauses())) < 0
     ended = together(candidates, settings(), "cpu", 3)
