@@ -262,7 +262,7 @@ def test_arrays_that_are_not_what_they_say_are_refused(name, path, content_of):
         refused(path)
 
 
-@pytest.mark.parametrize("name", ["id_embedding", "two_branch"])
+@pytest.mark.parametrize("name", ["id_embedding", pytest.param("two_branch", marks=pytest.mark.faults)])
 def test_an_embedding_that_is_not_what_it_says_is_refused(name, path, content_of):
     description, learnt_file, learnt = content_of(name)
 

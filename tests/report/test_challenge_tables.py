@@ -179,6 +179,7 @@ def test_the_score_of_all_machines_counts_and_not_a_later_one_of_some(tmp_path):
 # --- the page, and several data sets
 
 
+@pytest.mark.faults
 def test_one_data_set_has_one_page_that_begins_with_its_scores(tmp_path):
     write_challenge(tmp_path, types=("fan",))
     assert make("--result_dir", tmp_path) == 0

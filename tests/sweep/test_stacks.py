@@ -166,6 +166,13 @@ MEMORY_ERRORS = [
 
 
 @pytest.mark.parametrize("error", MEMORY_ERRORS)
+def test_a_gpu_says_in_several_words_that_it_lacks_memory(error):
+    assert stacks._is_short_of_memory(error)
+    assert not stacks._is_short_of_memory(RuntimeError("an illegal instruction"))
+    assert not stacks._is_short_of_memory(TaskError("out of memory is no word of a task"))
+
+
+@pytest.mark.parametrize("error", MEMORY_ERRORS[1:2])
 def test_where_memory_ends_in_an_epoch_the_rest_is_trained_by_fewer_side_by_side(
     error, data, tmp_path, on_any_device, monkeypatch, log_lines
 ):
