@@ -39,7 +39,7 @@ def encoder_layer(
     frames, batch, _ = x.shape
     tokens, attend = x.flatten(0, 1), layer.self_attn  # (T, B, M) -> (T*B, M)
     shift = embed.bias + positions  # (T, W)
-    to_heads = attend.in_proj_weight @ embed.weight  # (3*W, W), (W, M) -> (3*W, M)
+    to_heads = (embed.weight.T @ attend.in_proj_weight.T).T  # (M, W), (W, 3*W) -> (3*W, M), M first in memory
     shift_heads = functional.linear(shift, attend.in_proj_weight, attend.in_proj_bias).T  # (T, W) -> (3*W, T)
     heads = (to_heads @ tokens.T).unflatten(1, (frames, batch)) + shift_heads.unsqueeze(2)  # (3*W, T, B)
     seen = _Attend.of_one(heads.unflatten(0, (3, attend.num_heads, attend.head_dim)))  # -> (heads, d, T, B)

@@ -218,7 +218,10 @@ class AttentionAE(Autoencoder):
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """(B, T, M) -> (B, T, 8) -> (B, T, M)."""
-        return self.output(self.decoder(self.squeeze(self.encoder(x))))
+        x = self.encoder(x)
+        code = torch.addmm(self.squeeze.bias.unsqueeze(1), self.squeeze.weight, x.transpose(0, 1).flatten(0, 1).T)
+        code = code.unflatten(1, (self.frames, -1)).permute(2, 1, 0)
+        return self.output(self.decoder(code))
 
 
 class ResidualAE(Autoencoder):
