@@ -29,10 +29,10 @@ _BATCHES = 5
 _BATCH_SIZE = 256  # windows
 _BATCH_RECORDINGS = 16
 _SECONDS = (
-    0.05  # after which no further call is made, and after a tenth no further one to warm up: some models are slow
+    0.03  # after which no further call is made, and after a tenth no further one to warm up: some models are slow
 )
 _FEWEST = 3  # times that may agree
-_AGREED = 0.03  # standard error of a median, of which further calls would tell no more
+_AGREED = 0.05  # standard error of a median, of which further calls would tell no more
 
 
 class PeakMemory:

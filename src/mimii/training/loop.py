@@ -1,11 +1,9 @@
 """The one training loop."""
 
-import copy
 import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import torch
 
@@ -87,7 +85,7 @@ def train(
         fewest = max(fewest, -(-min(settings.batch_size, len(data)) // 2))
     history = History(train_samples=len(data))
     best_loss = float("inf")
-    best_state: dict[str, Any] = {}
+    best_state: dict[str, torch.Tensor] = {}
     for epoch in range(1, settings.epochs + 1):
         network.train()
         order = torch.randperm(len(data), generator=shuffle).to(device)  # (n,)
@@ -105,13 +103,19 @@ def train(
             criterion = mean_loss(network, held_out)
             history.val_loss.append(criterion)
         end_of_epoch(history, settings.epochs, announce=announce)
-        if criterion < best_loss or not network.keeps_best:
-            best_loss, best_state = criterion, copy.deepcopy(network.state_dict())
-    network.load_state_dict(best_state)
+        if network.keeps_best and criterion < best_loss:
+            best_loss, best_state = criterion, _copy_of_state(network)
+    if network.keeps_best:
+        network.load_state_dict(best_state)
     network.fit_normalisation(data.batch(part) for part in _in_parts(order, data.at_once, network.min_batch))
     network.eval()
     history.training_time_sec = time.perf_counter() - begin - uncounted
     return history
+
+
+def _copy_of_state(network: Trainable) -> dict[str, torch.Tensor]:
+    """The weights and buffers as they are now; to deepcopy them takes six times as long."""
+    return {name: value.clone() for name, value in network.state_dict().items()}
 
 
 def _in_parts(indices: torch.Tensor, at_once: int, smallest: int) -> tuple[torch.Tensor, ...]:
@@ -163,7 +167,7 @@ class _Step:
         self._indices = torch.arange(min(batch_size, len(data)), device=data.device)
         self._at_once = len(self._indices)
         self._graph: torch.cuda.CUDAGraph | None = None
-        before = copy.deepcopy(network.state_dict())
+        before = _copy_of_state(network)
         network.train()
         try:
             if on_cuda and data.are_resident:
