@@ -9,6 +9,9 @@ import subprocess
 import pytest
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+PATIENCE = (
+    1_000_000  # [ms] of the page's time, which hurries where nothing is to be done; sounds load at their own pace
+)
 COLLECT_ERRORS = """
 <script>
 const errors = [];
@@ -42,7 +45,7 @@ def seen(source, script, directory):
     options = [
         *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr"),
-        *(f"--user-data-dir={directory / 'profile'}", "--window-size=1800,1900", "--virtual-time-budget=20000"),
+        *(f"--user-data-dir={directory / 'profile'}", "--window-size=1800,1900", f"--virtual-time-budget={PATIENCE}"),
         "--autoplay-policy=no-user-gesture-required",
     ]
     address = (directory / "frames.html").as_uri()

@@ -7,8 +7,17 @@ import pytest
 from PIL import Image
 from report_support import load, save, write_results
 
-from mimii.report import cost_figures, heat_map_figures, rank_figures, roc_figures, statistics
-from mimii.report.figure import NARROW
+from mimii.report import (
+    classification_figures,
+    cost_figures,
+    figure,
+    heat_map_figures,
+    loss_figures,
+    rank_figures,
+    roc_figures,
+    score_figures,
+    statistics,
+)
 from mimii.report.rows import by_machine
 
 
@@ -53,12 +62,33 @@ def test_what_is_made_again_is_the_same_to_the_byte(made, tmp_path):
         assert (tmp_path / name).read_bytes() == (made / "figures" / name).read_bytes()
 
 
+def test_several_processes_write_the_same_figures(tmp_path, made, monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    monkeypatch.setattr(figure, "_FEWEST", 3)
+    results = load(made.parent)
+    every = [
+        *heat_map_figures.heat_map(results, "auc"),
+        *roc_figures.roc_curves(results, "auc"),
+        *score_figures.score_dots(results, "auc"),
+        *loss_figures.losses(results),
+        *cost_figures.parameters(results, "auc"),
+        *classification_figures.confusion_matrices(results),
+    ]
+    pictures = figure.write(every, tmp_path)
+    assert pictures.keys() == {one.name for one in every}
+    for one in every:
+        for path in (tmp_path / f"{one.name}.pdf", tmp_path / f"{one.name}.png"):
+            assert path.read_bytes() == (made / "figures" / path.name).read_bytes()
+        assert pictures[one.name].wide == (tmp_path / f"{one.name}.png").read_bytes()
+        assert pictures[one.name].narrow == one.narrow_png()
+
+
 def test_a_narrow_version_fits_a_phone_and_pictures_are_white_below(tmp_path):
     write_results(tmp_path, models=("simple_ae",), types=("fan",))
-    [figure] = roc_figures.roc_curves(load(tmp_path), "auc")
-    assert figure.narrow.get_figwidth() == NARROW < figure.canvas.get_figwidth()
-    figure.write(tmp_path / "figures")
+    [curves] = roc_figures.roc_curves(load(tmp_path), "auc")
+    assert curves.narrow.get_figwidth() == figure.NARROW < curves.canvas.get_figwidth()
+    curves.write(tmp_path / "figures")
     path = tmp_path / "narrow.png"
-    path.write_bytes(figure.narrow_png())
+    path.write_bytes(curves.narrow_png())
     for picture in (path, tmp_path / "figures" / "roc_6dB.png"):
         assert Image.open(picture).convert("RGBA").getpixel((1, 1)) == (255, 255, 255, 255)

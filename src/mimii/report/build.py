@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mimii.report import comparing, data_sets, latex, loading, page, sections
+from mimii.report import comparing, data_sets, figure, latex, loading, page, sections
 from mimii.report.findings import Finding, findings, to_markdown
 from mimii.report.loading import Results
 from mimii.report.overview import lead, run_facts
@@ -184,14 +184,9 @@ def _write(
     for section in parts:
         for table in section.tables:
             letters |= table.write(output_dir / "tables")
-    images = {
-        figure.name: (figure.write(output_dir / "figures"), figure.narrow_png())
-        for section in parts
-        for figure in section.figures
-    }
-    for section in parts:
-        for figure in section.for_papers:
-            figure.write(output_dir / "figures")
+    shown = [one for section in parts for one in section.figures]
+    for_papers = [one for section in parts for one in section.for_papers]
+    images = figure.write([*shown, *for_papers], output_dir / "figures")
     included = [(section.title, [table.name for table in section.tables]) for section in parts if section.tables]
     text = page.render(
         title,
@@ -212,4 +207,4 @@ def _write(
     for path, content in written.items():
         with files.whole_file(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
-    return Outcome(output_dir / "index.html", sum(len(section.tables) for section in parts), len(images), notes, found)
+    return Outcome(output_dir / "index.html", sum(len(section.tables) for section in parts), len(shown), notes, found)

@@ -83,7 +83,7 @@ def _draw(points: pd.DataFrame, front: Sequence[str], size: tuple[float, float])
     is_wide = points[cost].max() > 100 * points[cost].min()
     subs = (1, 2, 5) if not is_wide else (1, 3) if size[0] > NARROW else (1,)
     axes.xaxis.set_major_locator(LogLocator(subs=subs))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=heading(str(cost)), ylabel=f"Mean {heading(str(metric))}")
     return canvas
@@ -129,6 +129,11 @@ def _name(canvas: Canvas, best: pd.DataFrame) -> None:
             fontsize=8,
             arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3},
         )
+
+
+def _tick(value: float, _: int) -> str:
+    """The label of a cost on the axis."""
+    return thousands(value)
 
 
 def _cost(value: float) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from mimii.data.machines import MACHINE
 from mimii.drawing import COLOURS, drawing
@@ -120,7 +120,7 @@ def _draw_losses(axes: Axes, one: _Losses, training: pd.Series, validation: pd.S
     if values.min() > 0 and values.max() > _SPAN * values.min():
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(numticks=5))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.yaxis.set_major_locator(MaxNLocator(4))

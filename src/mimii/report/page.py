@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from mimii.monitoring.templates import environment
-from mimii.report.figure import Figure
+from mimii.report.figure import Figure, Pictures
 from mimii.report.findings import Finding
 from mimii.report.table import Table
 from mimii.storage.schema import DASH
@@ -98,7 +98,7 @@ def render(
     lead: str,
     findings: Sequence[Finding],
     facts: Mapping[str, str],
-    images: Mapping[str, tuple[bytes, bytes | None]],
+    images: Mapping[str, Pictures],
     notes: Sequence[str],
     is_synthetic: bool,
     links: Mapping[str, str],
@@ -115,8 +115,8 @@ def render(
     findings : sequence of Finding
     facts : mapping of str to str
         What was run.
-    images : mapping of str to (bytes, bytes or None)
-        PNG by the name of the figure: that of a wide screen and that of a narrow one.
+    images : mapping of str to Pictures
+        By the name of the figure.
     notes : sequence of str
         What is missing.
     is_synthetic : bool

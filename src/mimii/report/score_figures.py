@@ -183,5 +183,10 @@ def _scale(axes: Axes, values: np.ndarray, *, has_room: bool) -> None:
     ticks = [1, 2, 3, 5] if max(-lowest, highest) < 8 else _TICKS if has_room else _TICKS[1::2]
     marks = [sign * tick for sign in (-1, 1) for tick in ticks if lowest <= sign * tick <= highest]
     axes.xaxis.set_major_locator(FixedLocator(sorted([0, *marks])))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}".replace("-", MINUS)))
+    axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _tick(value: float, _: int) -> str:
+    """The label of a value on the axis."""
+    return f"{value:,g}".replace("-", MINUS)
