@@ -145,6 +145,12 @@ class NetworkDetector(NetworkModel[Autoencoder], WindowDetector):
     def _make_network(self) -> Autoencoder:
         return self._network_class(self.n_mels, self.frames)
 
+    def load_libraries(self) -> None:
+        """Load scikit-learn too, which knows how the residuals are distributed."""
+        import sklearn.covariance  # noqa: F401
+
+        super().load_libraries()
+
     def score_windows(self, windows: Windows) -> np.ndarray:
         """Mean squared error of each window: np.ndarray [shape=(n_windows,), dtype=float32]."""
         return inference.apply(self.network, self.network.score, windows, self.device)

@@ -26,11 +26,11 @@ def reach(frames: int, step: int) -> torch.Tensor:
 
     Returns
     -------
-    torch.Tensor [shape=(3, t, frames)]
+    torch.Tensor [shape=(t, frames, 3)]
         1 or 0; t = ceil(frames / step).
     """
     outputs = torch.arange(0, frames, step)
-    return (torch.arange(frames) - outputs[:, None] + 1 == torch.arange(3)[:, None, None]).float()
+    return ((torch.arange(frames) - outputs[:, None] + 1).unsqueeze(2) == torch.arange(3)).float()
 
 
 def convolution(x: torch.Tensor, layer: nn.Conv2d, reached: torch.Tensor) -> torch.Tensor:
@@ -41,11 +41,11 @@ def convolution(x: torch.Tensor, layer: nn.Conv2d, reached: torch.Tensor) -> tor
     x : torch.Tensor
     layer : nn.Conv2d
         Its weights are used; kernel 3 x 3, padding 1.
-    reached : torch.Tensor [shape=(3, t, T)]
+    reached : torch.Tensor [shape=(t, T, 3)]
         See `reach`.
     """
     assert layer.bias is not None
-    return _Down.of_one(x, _banded(layer.weight, reached), layer.bias.repeat(reached.shape[1]))
+    return _Down.of_one(x, _banded(layer.weight, reached), _repeated(layer.bias, reached.shape[0]))
 
 
 def back(x: torch.Tensor, layer: nn.ConvTranspose2d, reached: torch.Tensor, n_mels: int, *, bend: bool) -> torch.Tensor:
@@ -56,7 +56,7 @@ def back(x: torch.Tensor, layer: nn.ConvTranspose2d, reached: torch.Tensor, n_me
     x : torch.Tensor
     layer : nn.ConvTranspose2d
         Its weights are used; kernel 3 x 3, padding 1.
-    reached : torch.Tensor [shape=(3, t, T)]
+    reached : torch.Tensor [shape=(t, T, 3)]
         See `reach`; of the convolution.
     n_mels : int > 0
         How many to go back to.
@@ -64,13 +64,20 @@ def back(x: torch.Tensor, layer: nn.ConvTranspose2d, reached: torch.Tensor, n_me
         A ReLU follows.
     """
     assert layer.bias is not None
-    return _Up.of_one(x, _banded(layer.weight, reached), layer.bias.repeat(reached.shape[2]), n_mels, bend)
+    return _Up.of_one(x, _banded(layer.weight, reached), _repeated(layer.bias, reached.shape[1]), n_mels, bend)
 
 
 def _banded(weight: torch.Tensor, reached: torch.Tensor) -> torch.Tensor:
     """The matrix of a kernel for all frames: (O, C, 3, 3) -> (t*O, 3, T*C)."""
-    placed = weight.mT @ reached.flatten(1)  # (O, C, 3 mels, 3 frames), (3, t*T) -> (O, C, 3, t*T)
-    return placed.unflatten(3, reached.shape[1:]).permute(3, 0, 2, 4, 1).flatten(3).flatten(0, 1)
+    rows = weight.permute(2, 0, 3, 1)  # (O, C, time, mel) -> (time, O, mel, C)
+    placed = (reached.flatten(0, 1) @ rows.flatten(1)).unflatten(0, reached.shape[:2])  # (t*T, 3) -> (t, T, O*3*C)
+    placed = placed.unflatten(2, rows.shape[1:]).permute(0, 2, 3, 1, 4)  # -> (t, O, 3, T, C)
+    return placed.flatten(3).flatten(0, 1)
+
+
+def _repeated(bias: torch.Tensor, frames: int) -> torch.Tensor:
+    """The same for each frame: (O,) -> (frames*O,)."""
+    return bias.expand(frames, -1).flatten()
 
 
 class _Down(OfManyNetworks):

@@ -190,6 +190,7 @@ class _Candidate:
     def network(self) -> "Network":
         """Make it, with new weights."""
         self.model = cast("NetworkModel", self.task.create_model())
+        self.model.load_libraries()
         self.model.renew(self.seed)
         return self.model.network
 
