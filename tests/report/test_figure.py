@@ -1,5 +1,6 @@
 """What all figures have in common: room for every name and number, and what is written."""
 
+import pickle
 from itertools import pairwise
 
 import pandas as pd
@@ -9,6 +10,7 @@ from report_support import load, save, write_results
 
 from mimii.report import (
     classification_figures,
+    comparing_figures,
     cost_figures,
     figure,
     heat_map_figures,
@@ -64,23 +66,31 @@ def test_what_is_made_again_is_the_same_to_the_byte(made, tmp_path):
 
 def test_several_processes_write_the_same_figures(tmp_path, made, monkeypatch):
     monkeypatch.setattr("joblib.cpu_count", lambda: 2)
-    monkeypatch.setattr(figure, "_FEWEST", 3)
+    monkeypatch.setattr(figure, "_FEWEST", 1)
     results = load(made.parent)
-    every = [
-        *heat_map_figures.heat_map(results, "auc"),
-        *roc_figures.roc_curves(results, "auc"),
-        *score_figures.score_dots(results, "auc"),
-        *loss_figures.losses(results),
-        *cost_figures.parameters(results, "auc"),
-        *classification_figures.confusion_matrices(results),
-    ]
+    every = [*cost_figures.parameters(results, "auc"), *classification_figures.confusion_matrices(results)]
     pictures = figure.write(every, tmp_path)
     assert pictures.keys() == {one.name for one in every}
     for one in every:
         for path in (tmp_path / f"{one.name}.pdf", tmp_path / f"{one.name}.png"):
             assert path.read_bytes() == (made / "figures" / path.name).read_bytes()
         assert pictures[one.name].wide == (tmp_path / f"{one.name}.png").read_bytes()
-        assert pictures[one.name].narrow == one.narrow_png()
+
+
+def test_every_figure_can_be_sent_to_another_process(made):
+    results = load(made.parent)
+    comparison = statistics.compare_models(by_machine(results.detection, "auc"))
+    every = [
+        *heat_map_figures.heat_map(results, "auc"),
+        *roc_figures.roc_curves(results, "auc"),
+        *score_figures.score_dots(results, "auc"),
+        *loss_figures.losses(results),
+        *rank_figures.rank_diagram(comparison, "auc", is_synthetic=False),
+        *comparing_figures.scatters([results, results], ["one", "other"], "auc"),
+    ]
+    assert len(every) > 4
+    for one in every:
+        assert pickle.loads(pickle.dumps(one)).name == one.name
 
 
 def test_a_narrow_version_fits_a_phone_and_pictures_are_white_below(tmp_path):
