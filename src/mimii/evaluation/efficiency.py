@@ -28,9 +28,8 @@ _BATCHES = 5
 # in a call for the throughput: the same for every model and training
 _BATCH_SIZE = 256  # windows
 _BATCH_RECORDINGS = 16
-_SECONDS = (
-    0.03  # after which no further call is made, and after a tenth no further one to warm up: some models are slow
-)
+# after which no further call is made, and after a tenth no further one to warm up: some models are slow
+_SECONDS = 0.03
 _FEWEST = 3  # times that may agree
 _AGREED = 0.05  # standard error of a median, of which further calls would tell no more
 

@@ -39,7 +39,8 @@ def encoder_layer(
     frames, batch, _ = x.shape
     tokens, attend = x.flatten(0, 1), layer.self_attn  # (T, B, M) -> (T*B, M)
     shift = embed.bias + positions  # (T, W)
-    to_heads = (embed.weight.T @ attend.in_proj_weight.T).T  # (M, W), (W, 3*W) -> (3*W, M), M first in memory
+    # M may be small, and so it is first in memory: its derivative has M rows then, not columns, which would be slow
+    to_heads = (embed.weight.T @ attend.in_proj_weight.T).T  # (M, W), (W, 3*W) -> (3*W, M)
     shift_heads = functional.linear(shift, attend.in_proj_weight, attend.in_proj_bias).T  # (T, W) -> (3*W, T)
     heads = (to_heads @ tokens.T).unflatten(1, (frames, batch)) + shift_heads.unsqueeze(2)  # (3*W, T, B)
     seen = _Attend.of_one(heads.unflatten(0, (3, attend.num_heads, attend.head_dim)))  # -> (heads, d, T, B)
