@@ -9,9 +9,8 @@ import subprocess
 import pytest
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-PATIENCE = (
-    1_000_000  # [ms] of the page's time, which hurries where nothing is to be done; sounds load at their own pace
-)
+# [ms] of the page's time, which hurries where nothing is to be done, while sounds load at their own pace
+PATIENCE = 1_000_000
 COLLECT_ERRORS = """
 <script>
 const errors = [];

@@ -277,7 +277,8 @@ def test_a_threshold_from_few_recordings_is_of_the_scores_own_size(name, count):
 
 
 @pytest.mark.faults
-def test_what_training_imports_is_loaded_before():
+@pytest.mark.parametrize("names", [("simple_ae",), ("mahalanobis", "gmm", "id_embedding", "fusion")])
+def test_what_training_imports_is_loaded_before(names):
     code = """
 import sys
 import numpy as np
@@ -292,7 +293,7 @@ machine = np.arange(9) % 2
 origins = Origins((("", "", "a"), ("", "", "b")), machine, ("a", "b"), machine, np.zeros(9, dtype=bool))
 windows = Windows(frames, np.arange(90), np.arange(90) // 10, 1, origins=origins)
 clip = ClipSettings(ensemble=1)
-models = [create_model(name, frames=1, clip=clip) for name in ("mahalanobis", "gmm", "id_embedding", "fusion")]
+models = [create_model(name, frames=1, clip=clip) for name in sys.argv[1:]]
 for model in models:
     model.load_libraries()
 before = set(sys.modules)
@@ -302,6 +303,6 @@ print(*{name.partition(".")[0] for name in set(sys.modules) - before})
 """
     environment = os.environ | {"OMP_NUM_THREADS": "1"}  # as the workers of a sweep have it
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=SOURCE, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, *names], cwd=SOURCE, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""

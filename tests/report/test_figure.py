@@ -77,18 +77,16 @@ def test_several_processes_write_the_same_figures(tmp_path, made, monkeypatch):
         assert pictures[one.name].wide == (tmp_path / f"{one.name}.png").read_bytes()
 
 
-def test_every_figure_can_be_sent_to_another_process(made):
+def test_figures_can_be_sent_to_another_process(made):
     results = load(made.parent)
-    comparison = statistics.compare_models(by_machine(results.detection, "auc"))
     every = [
         *heat_map_figures.heat_map(results, "auc"),
         *roc_figures.roc_curves(results, "auc"),
         *score_figures.score_dots(results, "auc"),
         *loss_figures.losses(results),
-        *rank_figures.rank_diagram(comparison, "auc", is_synthetic=False),
         *comparing_figures.scatters([results, results], ["one", "other"], "auc"),
     ]
-    assert len(every) > 4
+    assert {one.name.partition("_")[0] for one in every} == {"heat", "roc", "scores", "losses", "compare"}
     for one in every:
         assert pickle.loads(pickle.dumps(one)).name == one.name
 

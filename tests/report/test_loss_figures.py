@@ -1,5 +1,7 @@
 """The figure of losses."""
 
+import pickle
+
 import pandas as pd
 from report_support import load, save, write_results
 
@@ -57,6 +59,7 @@ def test_the_axis_is_logarithmic_where_the_loss_falls_far_and_overfitting_is_nam
         "conv_ae": "linear",
     }
     assert "The validation loss of simple_ae ends more than 5 % above its lowest value." in figure.alt
+    assert pickle.dumps(figure)  # as it is sent to the process that writes it, with both kinds of axes
 
 
 def test_panels_leave_no_place_empty_that_need_not_be(tmp_path):

@@ -1,5 +1,7 @@
 """The figure of average ranks."""
 
+import pickle
+
 import pandas as pd
 
 from mimii.report.rank_figures import rank_diagram
@@ -24,6 +26,7 @@ def test_lines_that_do_not_overlap_are_models_that_differ():
     assert "Of the other 2 models 1 are within the critical difference of 1.10 of it." in figure.alt
     assert "over 8 machines" in figure.caption
     assert "Synthetic" in figure.caption
+    assert pickle.dumps(figure)  # as it is sent to the process that writes it
 
 
 def test_without_a_critical_difference_there_is_no_figure():

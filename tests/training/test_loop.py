@@ -73,6 +73,14 @@ def test_the_state_with_the_best_validation_loss_is_kept():
     assert not network.training
 
 
+def test_a_network_that_keeps_its_last_state_ends_with_that():
+    network = Level()
+    network.keeps_best = False
+    history = train(network, windows_of(1, 1, 1, 1), windows_of(0.25, 0.25), training())
+    assert history.val_loss[-1] > 2 * min(history.val_loss)
+    assert (0.25 - network.level.item()) ** 2 == pytest.approx(history.val_loss[-1], rel=1e-5)
+
+
 def test_without_validation_the_state_with_the_best_training_loss_is_kept():
     network = Level()
     history = train(network, windows_of(1, 1, 1, 1), None, training(epochs=60))

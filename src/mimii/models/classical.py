@@ -206,7 +206,7 @@ class RandomForest(ClassicalClassifier):
         self.estimator.warm_start = True
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="class_weight presets")  # the data are the same each time
-            for trees in range(_TREES, count + 1, _TREES):
+            for trees in (*range(_TREES, count, _TREES), count):
                 self.estimator.set_params(n_estimators=trees).fit(vectors, targets)
                 uncounted += hooks.after_step()
         self.estimator.warm_start = False
