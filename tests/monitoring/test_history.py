@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from matplotlib.figure import Figure
 from scipy.stats import betabinom
 
 from mimii.data.content import Content
@@ -93,6 +94,16 @@ def test_a_time_that_no_calendar_has_is_empty_and_the_rest_is_drawn(path, tmp_pa
     draw(history, tmp_path / "picture.png")
     open_history(path).append([row(1)])
     assert "from 1970-01-02" in summary(read_history(path))[0]
+
+
+def test_recordings_of_one_moment_are_drawn_within_minutes_of_it(path, tmp_path, monkeypatch):
+    open_history(path).append([row(1), row(1)])
+    drawn = []
+    savefig = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (drawn.append(self), savefig(self, *a, **k)))
+    draw(read_history(path), tmp_path / "picture.png")
+    first, last = drawn[0].axes[0].get_xlim()  # [days]
+    assert last - first == pytest.approx(20 / (24 * 60))
 
 
 # --- drift

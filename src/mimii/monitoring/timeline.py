@@ -1,5 +1,6 @@
 """A picture of a machine's history: the score over days, with the threshold."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".svg", ".pdf")
 _COLOURS = {NORMAL: drawing.NORMAL, ABNORMAL: drawing.ABNORMAL}
 _FAR = 4  # thresholds; scores beyond are drawn on a logarithmic axis
+_SHORTEST = timedelta(minutes=10)  # that is drawn as wide as the picture
 
 
 def summary(history: "pd.DataFrame") -> list[str]:
@@ -100,6 +102,9 @@ def draw(history: "pd.DataFrame", path: Path) -> None:
             )
         if len(judged) and judged["relative"].abs().max() > _FAR:
             axes.set_yscale("symlog", linthresh=1)
+        first, last = history["recorded"].min(), history["recorded"].max()
+        if last - first < _SHORTEST:  # matplotlib would show years around a moment
+            axes.set_xlim(first - _SHORTEST, last + _SHORTEST)
         locator = AutoDateLocator()
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
